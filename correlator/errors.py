@@ -1,0 +1,46 @@
+"""Everything that we raise on purpose."""
+
+
+class CorrelatorError(Exception):
+    """Root of the errors that the correlator raises on purpose."""
+
+
+class MalformedPacketError(CorrelatorError):
+    """A packet cannot be understood; its bytes go to the dead letter.
+
+    Parameters
+    ----------
+    packet
+        File, topic and offset, or id: how a person finds the packet.
+    rule
+        The rule that it breaks, in words: ``"dec must lie in [-90, 90] deg"``.
+    value
+        The offending value, shortened to 120 characters.
+    """
+
+    def __init__(self, packet: str, rule: str, value: object = None) -> None:
+        self.packet = packet
+        self.rule = rule
+        self.value = _shortened(value)
+        said = "" if value is None else f", got {self.value}"
+        super().__init__(f"{packet}: {rule}{said}")
+
+
+class MalformedAlertError(MalformedPacketError):
+    """An optical packet cannot be understood."""
+
+
+class MalformedNoticeError(MalformedPacketError):
+    """A VOEvent, GCN or IGWN packet cannot be understood."""
+
+
+class ConfigurationError(CorrelatorError):
+    """A setting or an option cannot be used; the message says which and why."""
+
+
+def _shortened(value: object, limit: int = 120) -> str:
+    # Slice before repr: the value may be a string of 100 MB.
+    if isinstance(value, str | bytes) and len(value) > limit:
+        return f"{value[:limit]!r}... ({len(value)} long)"
+    said = repr(value)
+    return said if len(said) <= limit else said[:limit] + "..."

@@ -1,0 +1,1 @@
+"""Optical packets to alerts; survey spellings end here."""

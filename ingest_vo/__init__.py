@@ -1,0 +1,1 @@
+"""VOEvent, GCN and IGWN packets to notices; mission spellings end here."""

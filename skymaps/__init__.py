@@ -1,0 +1,1 @@
+"""Where: sky positions, localizations, credible levels. Pure; knows no mission."""

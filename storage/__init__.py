@@ -1,0 +1,1 @@
+"""What we remember: the joint event store on SQLAlchemy."""

@@ -1,0 +1,1 @@
+"""When: the Faust app, its agents, topics and windowed tables."""
