@@ -79,7 +79,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the survey says stands near the position. ``None`` is "nothing said", never a sentinel."""
+    """What the survey says stands near the position. ``None`` is "nothing said"."""
 
     solar_system_name: str | None = None
     solar_system_sep_arcsec: float | None = None

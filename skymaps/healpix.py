@@ -85,3 +85,73 @@ def separation_deg(
     here, there = unit_vectors(ra_deg, dec_deg), unit_vectors(ra0_deg, dec0_deg)[0]
     cross = np.linalg.norm(np.cross(here, there), axis=-1)
     return np.asarray(np.degrees(np.arctan2(cross, here @ there)))
+
+
+_CELLS_OF_ORDER = 4 ** np.arange(MAX_ORDER + 2, dtype=np.int64)
+"""``4**order``: children of one cell that lies ``order`` levels higher; to 4**30."""
+
+BASE_CELL_SR = np.pi / 3.0
+"""Area of each of the twelve cells of order 0 [sr]."""
+
+END_29 = 12 * 4**MAX_ORDER
+"""One past the last order-29 index."""
+
+
+def cell_area_sr(order: ArrayLike) -> NDArray[np.float64]:
+    """Area [sr] of a cell of each order; exact steps of 4 between orders."""
+    return np.asarray(np.ldexp(BASE_CELL_SR, -2 * np.asarray(order, dtype=np.int64)))
+
+
+def ranges_of_cells(
+    order: ArrayLike, ipix: ArrayLike
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Half-open order-29 ranges ``(lo, hi)`` of NESTED cells, each of shape ``(n,)``."""
+    shift = 2 * (MAX_ORDER - np.asarray(order, dtype=np.int64))
+    lo = np.asarray(ipix, dtype=np.int64) << shift
+    return lo, lo + (np.int64(1) << shift)
+
+
+def ranges_of_uniq(uniq: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Half-open order-29 ranges ``(lo, hi)`` of UNIQ indices, ``4 * 4**order + ipix``.
+
+    Raises
+    ------
+    ValueError
+        An index below 4 or past the last cell of order 29.
+    """
+    index = np.atleast_1d(np.asarray(uniq, dtype=np.int64))
+    # Whole numbers only: a logarithm in float64 errs just below a power of 4.
+    order = np.searchsorted(_CELLS_OF_ORDER, index, side="right") - 2
+    outside = (order < 0) | (index >= 4 ** (MAX_ORDER + 2))
+    if outside.any():
+        raise ValueError(f"UNIQ must lie in [4, 4**31), got {index[outside][0]}")
+    return ranges_of_cells(order, index - 4 * _CELLS_OF_ORDER[order])
+
+
+def orders_of_ranges(lo: NDArray[np.int64], hi: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Order of the cell that each half-open order-29 range is, shape ``(n,)``.
+
+    Raises
+    ------
+    ValueError
+        A range that is not one NESTED cell of the sky.
+    """
+    span = hi - lo
+    depth = np.minimum(np.searchsorted(_CELLS_OF_ORDER, span), MAX_ORDER)
+    whole = (_CELLS_OF_ORDER[depth] == span) & (lo % np.maximum(span, 1) == 0)
+    wrong = ~(whole & (lo >= 0) & (hi <= END_29))
+    if wrong.any():
+        raise ValueError(f"a range must be one cell, got [{lo[wrong][0]}, {hi[wrong][0]})")
+    return np.asarray(MAX_ORDER - depth, dtype=np.int64)
+
+
+def uniq_of_ranges(lo: NDArray[np.int64], hi: NDArray[np.int64]) -> NDArray[np.int64]:
+    """UNIQ indices of ranges that are each one cell; the inverse of :func:`ranges_of_uniq`.
+
+    Raises
+    ------
+    ValueError
+        A range that is not one NESTED cell of the sky.
+    """
+    order = orders_of_ranges(lo, hi)
+    return np.asarray(4 * _CELLS_OF_ORDER[order] + (lo >> (2 * (MAX_ORDER - order))))

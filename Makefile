@@ -1,0 +1,46 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# Needs Python 3.11 or later with venv, and nothing else.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+RUNTIME := $(VENV)/.runtime
+TOOLS   := $(VENV)/.tools
+
+.PHONY: demo test lint types imports bench slow clean
+
+demo: $(RUNTIME)  ## a simulated night through the pipeline; DEMO_EXIT=1 ends it after the lists
+	$(BIN)/correlator demo $(if $(filter 1,$(DEMO_EXIT)),--exit)
+
+test: $(TOOLS)  ## every quick test that this machine can run
+	$(BIN)/python -m pytest
+
+slow: $(TOOLS)  ## the long suites
+	$(BIN)/python -m pytest -m slow --timeout 1200
+
+lint: $(TOOLS) imports  ## style and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+imports: $(TOOLS)
+	$(BIN)/lint-imports
+
+types: $(TOOLS)  ## mypy, strict
+	$(BIN)/mypy
+
+bench: $(TOOLS)  ## the benchmarks, as ratios
+	$(BIN)/python -m benchmarks
+
+$(RUNTIME): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --constraint constraints.txt pip
+	$(PIP) install --constraint constraints.txt --editable .
+	touch $@
+
+$(TOOLS): $(RUNTIME)
+	$(PIP) install --constraint constraints.txt --group test --group lint --group typing
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

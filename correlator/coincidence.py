@@ -1,0 +1,209 @@
+"""One object against one event: the pair's evidence, the same from both sides."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from correlator.alert import Surroundings
+from correlator.event import Event, EventState
+from correlator.light import Rate, rate
+from correlator.object import OpticalObject
+from correlator.policy import EventClass, Policy
+from correlator.window import Onset, mean_kernel_per_s, onset_after, overlaps
+from skymaps.healpix import FULL_SKY_SR, Positions, separation_deg
+from skymaps.localization import Localization
+from skymaps.shapes import Circle
+
+
+class Miss(StrEnum):
+    """Why an object and an event are no pair."""
+
+    NOT_LIVE = "the event is retracted or a test"
+    NO_CLASS = "the event has no optical counterpart to look for"
+    NOT_A_BURST = "the mission calls the event something else than a burst"
+    NO_TIME = "the event has no time"
+    NO_LOCALIZATION = "the event has no localization"
+    NOTHING_SINCE = "nothing positive was detected since the event"
+    OUTSIDE_WINDOW = "the onset lies outside the window"
+    OUTSIDE_REGION = "the position lies outside the widest region"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSummary:
+    """What the rules and the ranking need to know of the object, as of its version.
+
+    Attributes
+    ----------
+    n_detections, span_s
+        Positive detections since T0 and the time between the first and the last of them.
+    last_mag_ab, last_band, last_unix_s
+        The latest positive detection.
+    rate
+        Change of magnitude since T0.
+    """
+
+    ra_deg: float
+    dec_deg: float
+    n_detections: int
+    span_s: float
+    last_mag_ab: float | None
+    last_band: str
+    last_unix_s: float
+    rate: Rate | None
+    real_bogus: float | None
+    surroundings: Surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class PairEvidence:
+    """The evidence that one object is the counterpart of one event.
+
+    Attributes
+    ----------
+    event_version, object_version
+        Distinct notices and alerts folded in: the higher pair of versions supersedes.
+    delta_t_s
+        First positive detection since T0, minus T0 [s].
+    onset_earliest_s, onset_latest_s
+        Onset interval minus T0 [s].
+    credible_level, cell_probability, probdensity_per_sr
+        What the event's localization says of the position.
+    separation_deg
+        Distance from the centre of a circle; None for a map.
+    s_sky, s_time, s_prior_activity
+        Terms of the log-likelihood ratio that are known.
+    s_distance, s_light, s_context
+        Terms that no scorer gives yet: None, and 0 in the sum.
+    log_lr
+        Sum of the known terms: counterpart against an unrelated object (SCIENCE 4).
+    """
+
+    coincidence_id: str
+    event_key: str
+    event_class: EventClass
+    object_key: str
+    event_version: int
+    object_version: int
+    event_unix_s: float
+    localization_sha256: str
+    delta_t_s: float
+    onset_earliest_s: float
+    onset_latest_s: float
+    onset_is_assumed: bool
+    prior_activity_days: float | None
+    credible_level: float
+    cell_probability: float
+    probdensity_per_sr: float
+    separation_deg: float | None
+    s_sky: float
+    s_time: float
+    s_prior_activity: float
+    log_lr: float
+    object: ObjectSummary
+    s_distance: float | None = None
+    s_light: float | None = None
+    s_context: float | None = None
+
+
+def coincidence_id(event_key: str, object_key: str) -> str:
+    """Id of a pair, the same for ever: a hash of the two ids."""
+    return hashlib.sha256(f"{event_key}|{object_key}".encode()).hexdigest()[:24]
+
+
+def admission(event: Event, policy: Policy) -> Miss | None:
+    """Why an event does not reach the join at all; None when it does."""
+    if event.state is EventState.RETRACTED:
+        return Miss.NOT_LIVE
+    if event.state is EventState.TEST and not policy.include_tests:
+        return Miss.NOT_LIVE
+    if event.is_burst is False:
+        return Miss.NOT_A_BURST
+    if event.event_class is None:
+        return Miss.NO_CLASS
+    if event.event_unix_s is None:
+        return Miss.NO_TIME
+    return Miss.NO_LOCALIZATION if event.localization is None else None
+
+
+def correlate(obj: OpticalObject, event: Event, policy: Policy) -> PairEvidence | Miss:
+    """Evidence that an object is the counterpart of an event, or why the two are no pair."""
+    if (miss := admission(event, policy)) is not None:
+        return miss
+    t0, t0_end, localization, kind = _known(event)
+    onset = onset_after(obj, t0, policy)
+    if onset is None:
+        return Miss.NOTHING_SINCE
+    window = policy.windows[kind]
+    if not overlaps(onset, t0, t0_end, window):
+        return Miss.OUTSIDE_WINDOW
+    place = Positions.of(obj.ra_deg, obj.dec_deg)
+    match = localization.match(place)
+    if not match.inside(policy.widest_level)[0] or match.probdensity_per_sr[0] <= 0.0:
+        return Miss.OUTSIDE_REGION
+    kernel = mean_kernel_per_s(onset, t0, t0_end, window)
+    if kernel <= 0.0:
+        return Miss.OUTSIDE_WINDOW
+    density = float(match.probdensity_per_sr[0])
+    s_sky = math.log(density * FULL_SKY_SR)
+    s_time = math.log(window.length_s * kernel)
+    s_prior = 0.0 if onset.prior_activity_days is None else policy.prior_activity_log_lr
+    return PairEvidence(
+        coincidence_id=coincidence_id(event.event_key, obj.object_key),
+        event_key=event.event_key,
+        event_class=kind,
+        object_key=obj.object_key,
+        event_version=event.version,
+        object_version=obj.version,
+        event_unix_s=t0,
+        localization_sha256=localization.sha256,
+        delta_t_s=onset.latest_unix_s - t0,
+        onset_earliest_s=onset.earliest_unix_s - t0,
+        onset_latest_s=onset.latest_unix_s - t0,
+        onset_is_assumed=onset.is_assumed,
+        prior_activity_days=onset.prior_activity_days,
+        credible_level=float(match.credible_level[0]),
+        cell_probability=float(match.cell_probability[0]),
+        probdensity_per_sr=density,
+        separation_deg=_separation_deg(localization, obj),
+        s_sky=s_sky,
+        s_time=s_time,
+        s_prior_activity=s_prior,
+        log_lr=s_sky + s_time + s_prior,
+        object=_summary(obj, onset),
+    )
+
+
+def _known(event: Event) -> tuple[float, float, Localization, EventClass]:
+    """What an admitted event is known to have."""
+    t0, localization, kind = event.event_unix_s, event.localization, event.event_class
+    if t0 is None or localization is None or kind is None:
+        raise ValueError(f"event {event.event_key} was not admitted")
+    end = event.event_end_unix_s
+    return t0, t0 if end is None else end, localization, kind
+
+
+def _separation_deg(localization: Localization, obj: OpticalObject) -> float | None:
+    if not isinstance(localization, Circle):
+        return None
+    centre = localization.ra_deg, localization.dec_deg
+    return float(separation_deg(obj.ra_deg, obj.dec_deg, *centre)[0])
+
+
+def _summary(obj: OpticalObject, onset: Onset) -> ObjectSummary:
+    since = [d for d in obj.positive if d.time_unix_s >= onset.latest_unix_s]
+    last = since[-1]
+    return ObjectSummary(
+        ra_deg=obj.ra_deg,
+        dec_deg=obj.dec_deg,
+        n_detections=len(since),
+        span_s=last.time_unix_s - since[0].time_unix_s,
+        last_mag_ab=last.mag_ab,
+        last_band=last.band,
+        last_unix_s=last.time_unix_s,
+        rate=rate(since),
+        real_bogus=obj.real_bogus,
+        surroundings=obj.surroundings,
+    )

@@ -1,0 +1,53 @@
+"""What a light curve says in a few numbers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from correlator.alert import Detection
+from correlator.policy import DAY_S
+
+_MIN_BASELINE_S = 0.01 * DAY_S
+"""Shortest time between points of a rate: two exposures of one visit say nothing (nuztf, BOOM)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Change of magnitude with time in one band; positive fades [mag/d]."""
+
+    band: str
+    mag_per_day: float
+    error_mag_per_day: float
+    n_points: int
+
+
+def rate(detections: Iterable[Detection]) -> Rate | None:
+    """Best-measured rate over the bands; None without two points far enough apart.
+
+    Weighted least squares of magnitude against time with the errors of the points
+    (ZTFReST, Andreoni et al. 2021).
+    """
+    bands: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    for d in detections:
+        mag, error = d.mag_ab, d.mag_err_ab
+        if mag is not None and error is not None and error > 0.0:
+            bands[d.band].append((d.time_unix_s / DAY_S, mag, error))
+    rates = [r for band in sorted(bands) if (r := _slope(band, bands[band])) is not None]
+    return min(rates, key=lambda r: (r.error_mag_per_day, r.band)) if rates else None
+
+
+def _slope(band: str, points: list[tuple[float, float, float]]) -> Rate | None:
+    times = [t for t, _, _ in points]
+    if (max(times) - min(times)) * DAY_S < _MIN_BASELINE_S:
+        return None
+    weights = [1.0 / (e * e) for _, _, e in points]
+    total = sum(weights)
+    mean_t = sum(w * t for w, t in zip(weights, times, strict=True)) / total
+    mean_m = sum(w * m for w, (_, m, _) in zip(weights, points, strict=True)) / total
+    spread = sum(w * (t - mean_t) ** 2 for w, t in zip(weights, times, strict=True))
+    rise = sum(
+        w * (t - mean_t) * (m - mean_m) for w, (t, m, _) in zip(weights, points, strict=True)
+    )
+    return Rate(band, rise / spread, spread**-0.5, len(points))

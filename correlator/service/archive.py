@@ -1,0 +1,170 @@
+"""Archived packets as deliveries: what is read from files, in event-time order."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ingest_vo.reader import to_notice
+
+from correlator.alert import Alert
+from correlator.errors import ConfigurationError, MalformedPacketError
+from correlator.wire import to_json
+from ingest_optical.decoder import Rejected, admit
+from ingest_optical.packets import RawPacket, read_packets
+from streams.topics import NOTICES_RAW, OPTICAL_ALERTS
+
+_OPTICAL = (".avro", ".parquet", ".tar.gz")
+_NOTICES = (".xml", ".json")
+_MAPS = (".fits", ".fit", ".fits.gz", ".fit.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One record to be produced: where, under which key, and when it happened."""
+
+    time_unix_s: float
+    topic: str
+    key: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A packet that the edge could not read: its name, the rule and its bytes."""
+
+    packet_name: str
+    reason: str
+    packet: bytes
+
+
+@dataclass
+class Archive:
+    """What a set of files holds, ready to be delivered.
+
+    Attributes
+    ----------
+    deliveries
+        Admitted alerts and raw notices.
+    refusals
+        Packets that cannot be read, for the dead letter.
+    rejected
+        Alerts that the quality gate turned away, by reason.
+    """
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    rejected: dict[str, int] = field(default_factory=dict)
+    n_alerts: int = 0
+    n_notices: int = 0
+
+    def in_order(self, shuffle_seed: int | None = None) -> list[Delivery]:
+        """The deliveries by event time, or permuted after that sorting."""
+        ordered = sorted(self.deliveries, key=lambda d: (d.time_unix_s, d.topic, d.key))
+        if shuffle_seed is not None:
+            random.Random(shuffle_seed).shuffle(ordered)  # noqa: S311 - a replay, not a secret
+        return ordered
+
+    @property
+    def latest_unix_s(self) -> float | None:
+        """When the latest packet happened."""
+        return max((d.time_unix_s for d in self.deliveries), default=None)
+
+
+def files_under(paths: Iterable[Path], endings: tuple[str, ...]) -> list[Path]:
+    """Files with one of these endings, folders entered, in sorted order.
+
+    Raises
+    ------
+    ConfigurationError
+        A path that does not exist.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += [p for p in path.rglob("*") if p.is_file() and _ends(p, endings)]
+        elif not path.exists():
+            raise ConfigurationError(f"{path}: no such file or folder")
+        elif _ends(path, endings):
+            found.append(path)
+    return sorted(found)
+
+
+def read_archive(files: Iterable[Path]) -> Archive:
+    """Read, decode and gate every packet of some files."""
+    archive = Archive()
+    for path in files:
+        if _ends(path, _OPTICAL):
+            for alert in _alerts(path, archive):
+                archive.deliveries.append(_alert_delivery(alert))
+        elif _ends(path, _NOTICES):
+            _add_notice(path, archive)
+        else:
+            reason = (
+                f"{path}: a sky map alone names no event; give it with the notice it belongs to"
+            )
+            archive.refusals.append(Refusal(str(path), reason, path.read_bytes()))
+    return archive
+
+
+def archive_files(paths: Iterable[Path]) -> list[Path]:
+    """The files that a replay reads."""
+    return files_under(paths, (*_OPTICAL, *_NOTICES, *_MAPS))
+
+
+def read_alerts(paths: Iterable[Path], archive: Archive) -> Iterator[Alert]:
+    """Every alert of some files, in full and ungated; what cannot be read joins the refusals."""
+    from ingest_optical.decoder import decode
+
+    for path in files_under(paths, _OPTICAL):
+        for packet in _packets(path, archive):
+            try:
+                yield decode(packet)
+            except MalformedPacketError as error:
+                archive.refusals.append(Refusal(packet.name, str(error), packet.data))
+
+
+def _alerts(path: Path, archive: Archive) -> Iterator[Alert]:
+    for packet in _packets(path, archive):
+        archive.n_alerts += 1
+        try:
+            result = admit(packet)
+        except MalformedPacketError as error:
+            archive.refusals.append(Refusal(packet.name, str(error), packet.data))
+            continue
+        if isinstance(result, Rejected):
+            for reason in result.reasons:
+                archive.rejected[reason] = archive.rejected.get(reason, 0) + 1
+        else:
+            yield result
+
+
+def _packets(path: Path, archive: Archive) -> Iterator[RawPacket]:
+    try:
+        yield from read_packets(path)
+    except MalformedPacketError as error:
+        archive.refusals.append(Refusal(str(path), str(error), b""))
+
+
+def _alert_delivery(alert: Alert) -> Delivery:
+    return Delivery(alert.time_unix_s, OPTICAL_ALERTS.name, alert.object_id, to_json(alert))
+
+
+def _add_notice(path: Path, archive: Archive) -> None:
+    packet = path.read_bytes()
+    archive.n_notices += 1
+    try:
+        notice = to_notice(packet, path.name)
+        said = notice.notice_unix_s if notice.event_unix_s is None else notice.event_unix_s
+    except MalformedPacketError:
+        # The pipeline refuses it again and buries it, as it would a live one.
+        said = None
+    archive.deliveries.append(
+        Delivery(0.0 if said is None else said, NOTICES_RAW.name, path.name, packet)
+    )
+
+
+def _ends(path: Path, endings: tuple[str, ...]) -> bool:
+    return path.name.lower().endswith(endings)

@@ -1,0 +1,1 @@
+"""The commands of ``correlator``, one file each; none of them holds an algorithm."""

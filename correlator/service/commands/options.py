@@ -1,0 +1,77 @@
+"""Options that several commands share, and how their words become values."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from correlator.service.settings import Settings
+from correlator.visibility import SITES, Site
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document, no more.")
+paths_argument = click.argument(
+    "paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
+)
+
+
+class UtcTime(click.ParamType):
+    """A time in ISO 8601, UTC unless it says otherwise, as seconds since the Unix epoch."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Unix seconds of the words."""
+        if isinstance(value, float):
+            return value
+        try:
+            when = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no ISO 8601 time such as 2024-01-16T00:00:00Z", param, ctx)
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+site_option = click.option(
+    "--site", type=click.Choice(sorted(SITES)), help="Weigh by the coming night at this site."
+)
+store_option = click.option("--store", "store_url", help="URL of the event store.")
+
+
+def site_of(name: str | None) -> Site | None:
+    """The site of a name."""
+    return SITES[name] if name else None
+
+
+def store_url_of(given: str | None) -> str:
+    """The store that was asked for, else the configured one; its folder is made."""
+    url = given or Settings().store
+    if url.startswith("sqlite:///") and url != "sqlite:///:memory:":
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    return url
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def said(value: Any) -> str:
+    """A cell of a table: short numbers, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def columns_of(rows: Iterable[Mapping[str, Any]], names: Iterable[str]) -> list[list[str]]:
+    """Cells of some columns of some rows."""
+    return [[said(row.get(name)) for name in names] for row in rows]

@@ -1,0 +1,53 @@
+"""``correlator up``: everything in one process on the embedded default."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import click
+import uvicorn
+
+from correlator.policy import DAY_S
+from correlator.service.commands.options import store_option, store_url_of
+from correlator.service.inbox import watch_inbox
+from correlator.service.page import create_page
+from correlator.service.settings import Settings
+from correlator.service.wiring import running
+from storage.store import Store
+
+
+@click.command("up")
+@store_option
+@click.option("--inbox", type=click.Path(path_type=Path), help="Folder to watch for packets.")
+@click.option("--port", type=int, help="Port of the web page.")
+def up(store_url: str | None, inbox: Path | None, port: int | None) -> None:
+    """Run pipeline and page in one process; packets dropped into the inbox are streamed in.
+
+    Example: correlator up --inbox inbox/
+    """
+    settings = Settings()
+    folder = inbox or settings.inbox or Path("inbox")
+    folder.mkdir(parents=True, exist_ok=True)
+    store = Store.open(store_url_of(store_url))
+    click.echo(
+        f"watching {folder}/, page at http://{settings.host}:{port or settings.port}", err=True
+    )
+    asyncio.run(_run(settings, store, folder, port or settings.port))
+
+
+async def _run(settings: Settings, store: Store, inbox: Path, port: int) -> None:
+    streams = settings.stream_settings(settings.alert_window_days * DAY_S)
+    async with running(streams, store, settings.policy(), time.time) as pipeline:
+        watcher = asyncio.create_task(watch_inbox(inbox, pipeline, store))
+        try:
+            await serve_page(store, settings.host, port)
+        finally:
+            watcher.cancel()
+
+
+async def serve_page(store: Store, host: str, port: int) -> None:
+    """Serve the page until interrupted."""
+    config = uvicorn.Config(create_page(store), host=host, port=port, log_level="warning")
+    await uvicorn.Server(config).serve()

@@ -1,0 +1,170 @@
+"""Rows of a batch cross-match: from files, filtered, into a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+from ingest_vo.reader import to_notice
+
+from correlator.batch import JoinedPair, JoinOptions, OnsetRule, join, onset_unix_s
+from correlator.errors import ConfigurationError, MalformedPacketError
+from correlator.notice import Notice
+from correlator.service.alert_row import alert_row
+from correlator.service.archive import Archive, files_under, read_alerts
+from correlator.service.progress import tracked
+from correlator.service.rows import iso_utc
+from correlator.service.where import compile_where
+
+Row = dict[str, Any]
+
+COLUMNS = pa.schema(
+    [
+        ("object_id", pa.string()),
+        ("alert_id", pa.string()),
+        ("mission", pa.string()),
+        ("event_id", pa.string()),
+        ("notice_id", pa.string()),
+        ("notice_type", pa.string()),
+        ("delta_t_s", pa.float64()),
+        ("separation_deg", pa.float64()),
+        ("credible_level", pa.float64()),
+        ("probdensity_per_sr", pa.float64()),
+    ]
+)
+"""The contract's columns of ``correlator join``."""
+
+_OF_THE_NOTICE = (
+    "event_time",
+    "is_test",
+    "is_burst",
+    "far_hz",
+    "significance",
+    "history_start_delta_s",
+    "first_record_delta_s",
+    "alert_delta_s",
+)
+_OF_THE_ALERT = (
+    "survey", "time", "ra_deg", "dec_deg", "band", "mag_ab", "is_positive", "n_history",
+    "n_limits", "real_bogus", "solar_system_name", "solar_system_sep_arcsec", "star_score",
+    "star_sep_arcsec", "gaia_sep_arcsec", "rejections", "exposure_s",
+)  # fmt: skip
+
+
+def joined_rows(
+    alerts: Iterable[Path], notices: Iterable[Path], options: JoinOptions, where: str | None
+) -> tuple[list[Row], list[str]]:
+    """Rows of the cross-match, sorted by notice and alert, and what could not be read.
+
+    Raises
+    ------
+    ConfigurationError
+        The expression is not allowed or names no column.
+    """
+    names = frozenset((*COLUMNS.names, *_OF_THE_NOTICE, *_OF_THE_ALERT))
+    keep = compile_where(where, names) if where else None
+    archive = Archive()
+    read = list(tracked(read_alerts(alerts, archive), "Reading alerts"))
+    refusals = [refusal.reason for refusal in archive.refusals]
+    matched = _notices(notices, refusals)
+    rows = [
+        _row(pair)
+        for pair in join(read, matched, options)
+        if keep is None or keep(_row(pair) | _conditions(pair))
+    ]
+    rows.sort(key=lambda r: (r["mission"], r["event_id"], r["notice_id"], r["alert_id"]))
+    return rows, refusals
+
+
+def write_table(rows: list[Row], out: Path) -> None:
+    """Write rows as CSV, Parquet or ECSV, by the file's ending.
+
+    Raises
+    ------
+    ConfigurationError
+        Another ending.
+    """
+    table = pa.Table.from_pylist(rows, schema=COLUMNS)
+    match out.suffix:
+        case ".csv":
+            pa.csv.write_csv(table, out)
+        case ".parquet":
+            pa.parquet.write_table(table, out)
+        case ".ecsv":
+            _ecsv(table, out)
+        case other:
+            raise ConfigurationError(f"{out}: .csv, .parquet or .ecsv expected, got {other!r}")
+
+
+def _notices(paths: Iterable[Path], refusals: list[str]) -> list[Notice]:
+    notices = []
+    for path in tracked(files_under(paths, (".xml", ".json")), "Reading notices"):
+        try:
+            notices.append(to_notice(path.read_bytes(), path.name))
+        except MalformedPacketError as error:
+            refusals.append(str(error))
+    return notices
+
+
+def _row(pair: JoinedPair) -> Row:
+    return {
+        "object_id": pair.alert.object_id,
+        "alert_id": pair.alert.alert_id,
+        "mission": pair.notice.mission,
+        "event_id": pair.notice.event_id,
+        "notice_id": pair.notice.notice_id,
+        "notice_type": pair.notice.notice_type,
+        "delta_t_s": pair.delta_t_s,
+        "separation_deg": pair.separation_deg,
+        "credible_level": pair.credible_level,
+        "probdensity_per_sr": pair.probdensity_per_sr,
+    }
+
+
+def _conditions(pair: JoinedPair) -> Row:
+    """Further columns that an expression may name."""
+    alert, notice = alert_row(pair.alert), pair.notice
+
+    def since_t0(rule: OnsetRule) -> float | None:
+        onset = onset_unix_s(pair.alert, rule)
+        return None if onset is None else onset - pair.event_unix_s
+
+    return {name: alert[name] for name in _OF_THE_ALERT} | {
+        "event_time": iso_utc(pair.event_unix_s),
+        "is_test": notice.is_test,
+        "is_burst": notice.is_burst,
+        "far_hz": notice.far_hz,
+        "significance": notice.significance,
+        "history_start_delta_s": since_t0(OnsetRule.HISTORY_START),
+        "first_record_delta_s": since_t0(OnsetRule.FIRST_RECORD),
+        "alert_delta_s": since_t0(OnsetRule.ALERT),
+    }
+
+
+def _ecsv(table: pa.Table, out: Path) -> None:
+    from astropy import units as u
+    from astropy.table import MaskedColumn, Table
+
+    units = {
+        "delta_t_s": u.s,
+        "separation_deg": u.deg,
+        "probdensity_per_sr": 1 / u.sr,
+    }
+    columns = []
+    for name, kind in zip(COLUMNS.names, COLUMNS.types, strict=True):
+        values = table[name].to_pylist()
+        filler: Any = 0.0 if pa.types.is_floating(kind) else ""
+        columns.append(
+            MaskedColumn(
+                [filler if v is None else v for v in values],
+                name=name,
+                mask=[v is None for v in values],
+                unit=units.get(name),
+                dtype="f8" if pa.types.is_floating(kind) else str,
+            )
+        )
+    Table(columns).write(out, format="ascii.ecsv", overwrite=True)

@@ -1,0 +1,175 @@
+"""A replay: archived packets through the pipeline, and what they leave behind at one moment."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from correlator.policy import Policy
+from correlator.priority import Visibility
+from correlator.ranking import Ranking
+from correlator.service.archive import Archive, Delivery
+from correlator.service.progress import tracked
+from correlator.service.rows import (
+    coincidence_row,
+    event_row,
+    iso_utc,
+    pair_row,
+    ranking_row,
+    target_row,
+)
+from correlator.service.wiring import running
+from correlator.target import Target
+from correlator.visibility import Site, visibilities
+from storage.store import Store
+from streams.app import Pipeline
+from streams.settings import StreamSettings
+
+_AHEAD = 5000
+"""Records that a replay may be ahead of the agents: bounds the memory of the in-process log."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """How to deliver, and the moment at which to rank.
+
+    Attributes
+    ----------
+    as_of_unix_s
+        Moment of the ranking; None for the time of the latest packet.
+    shuffle_seed
+        Permutes the delivery after the sorting by event time.
+    speed
+        Seconds of event time per second; None for as fast as it goes.
+    site
+        Observatory whose coming night enters the priority.
+    """
+
+    as_of_unix_s: float | None = None
+    shuffle_seed: int | None = None
+    speed: float | None = None
+    site: Site | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """What the packets imply at ``as_of_unix_s``, and how many of what there were."""
+
+    as_of_unix_s: float
+    rankings: tuple[Ranking, ...]
+    targets: dict[str, tuple[Target, ...]]
+    report: dict[str, Any]
+
+
+async def replay(
+    archive: Archive, store: Store, policy: Policy, options: ReplayOptions
+) -> ReplayResult:
+    """Deliver every packet of an archive to the pipeline, wait until it is idle, rank."""
+    as_of = _as_of(archive, options)
+    # A log of its own: two replays in one process must not see each other.
+    settings = StreamSettings(broker_url=f"memory://replay-{uuid.uuid4().hex}")
+    started = time.monotonic()
+    async with running(settings, store, policy, lambda: as_of) as pipeline:
+        for refusal in archive.refusals:
+            put = store.dead_letters.put
+            put("archive", refusal.packet_name, refusal.packet, refusal.reason, as_of)
+        await _deliver(pipeline, archive.in_order(options.shuffle_seed), options.speed)
+        await pipeline.idle()
+        rankings = _ranked(pipeline, store, as_of, options.site)
+        await pipeline.agents.publish(rankings, as_of)
+        await pipeline.idle()
+        targets = pipeline.agents.ranker.targets()
+        tally = dict(pipeline.agents.tally.counts)
+    seconds = time.monotonic() - started
+    return ReplayResult(
+        as_of, tuple(rankings), targets, _report(archive, store, tally, as_of, seconds)
+    )
+
+
+def write_results(result: ReplayResult, store: Store, out: Path) -> None:
+    """Write what a replay left behind as JSON lines, each file sorted by id."""
+    out.mkdir(parents=True, exist_ok=True)
+    events = sorted(store.events.all(), key=lambda e: e.event_key)
+    pairs = sorted(store.pairs.all_live(), key=lambda p: p.coincidence_id)
+    coincidences = [c for r in result.rankings for c in r.coincidences]
+    coincidences.sort(key=lambda c: (c.pair.coincidence_id, c.case))
+    targets = [t for case in sorted(result.targets) for t in result.targets[case]]
+    _write(out / "events.jsonl", map(event_row, events))
+    _write(out / "pairs.jsonl", map(pair_row, pairs))
+    _write(out / "rankings.jsonl", map(ranking_row, result.rankings))
+    _write(out / "coincidences.jsonl", map(coincidence_row, coincidences))
+    _write(out / "targets.jsonl", map(target_row, targets))
+    (out / "report.json").write_bytes(orjson.dumps(result.report, option=orjson.OPT_INDENT_2))
+
+
+def _as_of(archive: Archive, options: ReplayOptions) -> float:
+    if options.as_of_unix_s is not None:
+        return options.as_of_unix_s
+    return archive.latest_unix_s or 0.0
+
+
+async def _deliver(pipeline: Pipeline, deliveries: list[Delivery], speed: float | None) -> None:
+    pace = _pacer(deliveries, speed)
+    for n, delivery in enumerate(tracked(deliveries, "Streaming", len(deliveries)), start=1):
+        await pace(delivery)
+        await pipeline.send(delivery.topic, delivery.key, delivery.value)
+        if n % 500 == 0:
+            await pipeline.not_behind(_AHEAD)
+
+
+def _pacer(deliveries: list[Delivery], speed: float | None) -> Callable[[Delivery], Any]:
+    started = time.monotonic()
+    first = min((d.time_unix_s for d in deliveries if d.time_unix_s > 0.0), default=0.0)
+
+    async def pace(delivery: Delivery) -> None:
+        if speed is not None:
+            due = (delivery.time_unix_s - first) / speed
+            await asyncio.sleep(max(0.0, due - (time.monotonic() - started)))
+
+    return pace
+
+
+def _ranked(pipeline: Pipeline, store: Store, as_of: float, site: Site | None) -> list[Ranking]:
+    ranker = pipeline.agents.ranker
+    if site is None:
+        return ranker.rank_all(as_of)
+    return ranker.rank_all(as_of, _visibilities(store, site, as_of))
+
+
+def _visibilities(store: Store, site: Site, as_of: float) -> dict[str, Visibility]:
+    places = {p.object_key: p.object for p in store.pairs.all_live()}
+    if not places:
+        return {}
+    ra, dec = [o.ra_deg for o in places.values()], [o.dec_deg for o in places.values()]
+    return dict(zip(places, visibilities(ra, dec, site, as_of), strict=True))
+
+
+def _report(
+    archive: Archive, store: Store, tally: dict[str, int], as_of: float, seconds: float
+) -> dict[str, Any]:
+    return {
+        "as_of": iso_utc(as_of),
+        "alerts_read": archive.n_alerts,
+        "alerts_rejected_by_reason": dict(sorted(archive.rejected.items())),
+        "notices_read": archive.n_notices,
+        "streamed": tally,
+        "store": store.counts(),
+        "dead_letters": [
+            {"packet": letter.packet_name, "reason": letter.reason}
+            for letter in store.dead_letters.list()
+        ],
+        "seconds": round(seconds, 3),
+    }
+
+
+def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    with path.open("wb") as file:
+        for row in rows:
+            file.write(orjson.dumps(row, option=orjson.OPT_SORT_KEYS) + b"\n")

@@ -1,0 +1,133 @@
+"""What a person or another program reads of our nouns: flat rows, UTC times, nulls with reasons."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from correlator.coincidence import PairEvidence
+from correlator.policy import DAY_S
+from correlator.ranking import NOT_MEASURED, Coincidence, Ranking
+from correlator.target import Target
+from correlator.wire import EventRecord
+
+Row = dict[str, Any]
+
+
+def iso_utc(unix_s: float | None) -> str | None:
+    """ISO 8601 with microseconds and ``Z``; None stays None."""
+    if unix_s is None:
+        return None
+    said = datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="microseconds")
+    return said.replace("+00:00", "Z")
+
+
+def event_row(event: EventRecord) -> Row:
+    """One event as it stands."""
+    return {
+        "event_key": event.event_key,
+        "event_id": event.event_id,
+        "mission": event.mission,
+        "messenger": str(event.messenger),
+        "state": str(event.state),
+        "version": event.version,
+        "is_burst": event.is_burst,
+        "event_time": iso_utc(event.event_unix_s),
+        "event_end_time": iso_utc(event.event_end_unix_s),
+        "localization_sha256": event.localization_sha256,
+        "localization_notice_id": event.localization_notice_id,
+        "far_hz": event.far_hz,
+        "significance": event.significance,
+        "significance_kind": event.significance_kind,
+        "classification": dict(event.classification),
+        "is_significant": event.is_significant,
+        "notice_ids": list(event.notice_ids),
+    }
+
+
+def pair_row(pair: PairEvidence) -> Row:
+    """The evidence of one pair, every term named; an unknown term is null."""
+    obj = pair.object
+    return {
+        "coincidence_id": pair.coincidence_id,
+        "object_key": pair.object_key,
+        "event_key": pair.event_key,
+        "event_class": str(pair.event_class),
+        "object_version": pair.object_version,
+        "event_version": pair.event_version,
+        "event_time": iso_utc(pair.event_unix_s),
+        "delta_t_s": pair.delta_t_s,
+        "onset_s": [pair.onset_earliest_s, pair.onset_latest_s],
+        "onset_is_assumed": pair.onset_is_assumed,
+        "prior_activity_days": pair.prior_activity_days,
+        "ra_deg": obj.ra_deg,
+        "dec_deg": obj.dec_deg,
+        "separation_deg": pair.separation_deg,
+        "credible_level": pair.credible_level,
+        "probdensity_per_sr": pair.probdensity_per_sr,
+        "localization_sha256": pair.localization_sha256,
+        "log_lr": pair.log_lr,
+        "terms": {
+            "s_sky": pair.s_sky,
+            "s_time": pair.s_time,
+            "s_prior_activity": pair.s_prior_activity,
+            "s_distance": pair.s_distance,
+            "s_light": pair.s_light,
+            "s_context": pair.s_context,
+        },
+        "n_detections": obj.n_detections,
+        "span_d": obj.span_s / DAY_S,
+        "last_mag_ab": obj.last_mag_ab,
+        "last_band": obj.last_band,
+        "last_time": iso_utc(obj.last_unix_s),
+        "rate_mag_per_day": obj.rate.mag_per_day if obj.rate else None,
+        "rate_error_mag_per_day": obj.rate.error_mag_per_day if obj.rate else None,
+    }
+
+
+def coincidence_row(coincidence: Coincidence) -> Row:
+    """One published coincidence; significance that is not measured is null and says so."""
+    priority = coincidence.priority
+    return pair_row(coincidence.pair) | {
+        "case": coincidence.case,
+        "rank": coincidence.rank,
+        "rival_count": coincidence.rival_count,
+        "priority": priority.value,
+        "priority_terms": [
+            {"name": t.name, "ln_factor": t.ln_factor, "reason": t.reason} for t in priority.terms
+        ],
+        "p_assoc": None,
+        "far_per_year": None,
+        "p_assoc_reason": NOT_MEASURED,
+        "far_per_year_reason": NOT_MEASURED,
+    }
+
+
+def ranking_row(ranking: Ranking) -> Row:
+    """All candidates of an event in order, with what keeps each from being published."""
+    return {
+        "event_key": ranking.event_key,
+        "as_of": iso_utc(ranking.as_of_unix_s),
+        "candidates": [
+            {
+                "coincidence_id": c.coincidence_id,
+                "object_key": c.object_key,
+                "rank": c.rank,
+                "log_lr": c.log_lr,
+                "rejections": list(c.rejections),
+            }
+            for c in ranking.candidates
+        ],
+        "coincidence_ids": [c.pair.coincidence_id for c in ranking.coincidences],
+    }
+
+
+def target_row(target: Target) -> Row:
+    """One target with its place in the list and the reasons for it."""
+    return {
+        "target_id": target.target_id,
+        "case": target.case,
+        "rank": target.rank,
+        "state": str(target.state),
+        "retired_reason": target.retired_reason,
+    } | {k: v for k, v in coincidence_row(target.coincidence).items() if k not in {"case", "rank"}}

@@ -1,0 +1,35 @@
+"""A stored target list as a site sees it in the coming night."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from correlator.policy import Policy
+from correlator.priority import priority
+from correlator.target import Target
+from correlator.visibility import Site, visibilities
+from storage.store import Store
+
+
+def seen_from(store: Store, targets: list[Target], site: Site | None) -> list[Target]:
+    """The list re-ranked with the site's visibility at the time it was made.
+
+    Without a site the list stays as it is stored.
+    """
+    if site is None or not targets:
+        return targets
+    policy = Policy()
+    cases = {case.name: case for case in policy.cases}
+    as_of = store.targets.as_of_unix_s(targets[0].case)
+    places = [t.coincidence.pair.object for t in targets]
+    seen = visibilities([p.ra_deg for p in places], [p.dec_deg for p in places], site, as_of)
+    weighed = []
+    for target, sight in zip(targets, seen, strict=True):
+        pair = target.coincidence.pair
+        event = store.events.get(pair.event_key)
+        weight = priority(
+            pair, event.classification if event else (), cases[target.case], policy, as_of, sight
+        )
+        weighed.append(replace(target, coincidence=replace(target.coincidence, priority=weight)))
+    weighed.sort(key=lambda t: (-t.coincidence.priority.value, t.target_id))
+    return [replace(t, rank=place) for place, t in enumerate(weighed, start=1)]

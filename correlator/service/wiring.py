@@ -1,0 +1,42 @@
+"""Settings to running objects: store, pipeline; one function each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from streams.shutdown import stop_gracefully
+
+from correlator.policy import Policy
+from correlator.wire import event_of_record
+from storage.store import Store
+from streams.app import Pipeline, create_app
+from streams.settings import StreamSettings
+
+
+@asynccontextmanager
+async def running(
+    settings: StreamSettings, store: Store, policy: Policy, now: Callable[[], float]
+) -> AsyncIterator[Pipeline]:
+    """A started pipeline that knows what the store knows; drained and stopped at the end."""
+    pipeline = create_app(settings, store, policy, now)
+    resume(pipeline)
+    try:
+        await pipeline.app.start()
+        yield pipeline
+    finally:
+        await stop_gracefully(pipeline.app)
+
+
+def resume(pipeline: Pipeline) -> None:
+    """Fill the tables from the store, as they stood when the last run ended."""
+    agents = pipeline.agents
+    store, joiner = agents.store, agents.joiner
+    for obj in store.alerts.objects():
+        joiner.window.put(obj)
+    for record in store.events.all():
+        sha = record.localization_sha256
+        found = store.localizations.get(sha) if sha else None
+        joiner.book.put(event_of_record(record, found))
+    joiner.resume(store.pairs.all_live())
+    agents.ranker.resume(store.pairs.all_live())

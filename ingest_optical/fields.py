@@ -1,0 +1,144 @@
+"""A decoded record, read by name and by type; what is unknown is None."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from correlator.errors import MalformedAlertError
+
+_INT64 = range(-(2**63), 2**63)
+
+_EXACT_IN_FLOAT = 2**53
+"""Largest integer up to which a float64 holds every integer."""
+
+
+class Fields:
+    """One record of a packet.
+
+    Parameters
+    ----------
+    record
+        Field names and values as decoded.
+    packet
+        Name of the packet, for the errors.
+    unknown
+        The survey's number for "unknown", besides null and NaN; ZTF has -999.
+    """
+
+    __slots__ = ("_record", "_unknown", "packet")
+
+    def __init__(
+        self, record: Mapping[str, object], packet: str, unknown: float | None = None
+    ) -> None:
+        self._record = record
+        self._unknown = unknown
+        self.packet = packet
+
+    def malformed(self, rule: str, value: object = None) -> MalformedAlertError:
+        """The error to raise when this record breaks a rule."""
+        return MalformedAlertError(self.packet, rule, value)
+
+    def number(self, name: str) -> float | None:
+        """A finite number; None for an absent field, null, NaN and the survey's sentinel.
+
+        Raises
+        ------
+        MalformedAlertError
+            The value is not a number, or it is infinite.
+        """
+        value = self._record.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise self.malformed(f"{name} must be a number", value)
+        if math.isnan(value) or value == self._unknown:
+            return None
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if math.isinf(number):
+            raise self.malformed(f"{name} must be finite", value)
+        return number
+
+    def known_number(self, name: str) -> float:
+        """A number that the alert cannot do without."""
+        number = self.number(name)
+        if number is None:
+            raise self.malformed(f"{name} must be known", self._record.get(name))
+        return number
+
+    def integer(self, name: str) -> int | None:
+        """A 64-bit integer; None where :meth:`number` says None.
+
+        Raises
+        ------
+        MalformedAlertError
+            The value is no integer, does not fit 64 bits, or went through a float that cannot
+            hold it.
+        """
+        value = self._record.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            if value not in _INT64:
+                raise self.malformed(f"{name} must fit 64 bits", value)
+            return None if value == self._unknown else value
+        number = self.number(name)
+        if number is None:
+            return None
+        if not number.is_integer() or abs(number) > _EXACT_IN_FLOAT:
+            raise self.malformed(f"{name} must be an exact integer", value)
+        return int(number)
+
+    def text(self, name: str) -> str | None:
+        """A text that is not empty.
+
+        Raises
+        ------
+        MalformedAlertError
+            The value is not a text.
+        """
+        value = self._record.get(name)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str):
+            raise self.malformed(f"{name} must be a text", value)
+        return value
+
+    def raw(self, name: str) -> object:
+        """The value as decoded, for fields with several spellings."""
+        return self._record.get(name)
+
+    def set_flags(self) -> list[str]:
+        """Names of the boolean fields that are true."""
+        return [name for name, value in self._record.items() if value is True]
+
+    def record(self, name: str) -> Fields | None:
+        """A record inside this one.
+
+        Raises
+        ------
+        MalformedAlertError
+            The value is not a record.
+        """
+        value = self._record.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            raise self.malformed(f"{name} must be a record", value)
+        return Fields(value, self.packet, self._unknown)
+
+    def rows(self, name: str) -> list[Fields]:
+        """The records of an array, in order; none for null.
+
+        Raises
+        ------
+        MalformedAlertError
+            The value is not an array of records.
+        """
+        value = self._record.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(row, Mapping) for row in value):
+            raise self.malformed(f"{name} must be an array of records", value)
+        return [Fields(row, self.packet, self._unknown) for row in value]

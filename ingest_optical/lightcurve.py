@@ -1,0 +1,67 @@
+"""The measurements of a packet in order, each once, and no more than a stated number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from correlator.alert import Detection, Limit
+
+MAX_POINTS = 128
+"""Default length of a history and of a list of limits. A Rubin deep field brings up to 1,172
+earlier sources a packet, of which the join needs the beginning and the recent past."""
+
+N_FIRST_KEPT = 16
+"""Points kept from the beginning of a history that is too long."""
+
+
+def ordered_history(detections: Iterable[Detection], own_id: str) -> tuple[Detection, ...]:
+    """Detections by time, each source once, without the alert's own."""
+    by_time = sorted(detections, key=lambda d: (d.time_unix_s, d.source_id, d.flux_njy))
+    unique = {d.source_id: d for d in by_time if d.source_id != own_id}
+    return tuple(unique.values())
+
+
+def ordered_limits(limits: Iterable[Limit]) -> tuple[Limit, ...]:
+    """Limits by time, each once."""
+    return tuple(sorted(set(limits), key=lambda x: (x.time_unix_s, x.band, x.mag_ab, x.n_sigma)))
+
+
+def first_positive_unix_s(detections: Iterable[Detection]) -> float | None:
+    """Time of the earliest detection that is brighter than the template.
+
+    A fading star is detected too, with a negative flux; it is no onset of a transient.
+    """
+    return min((d.time_unix_s for d in detections if d.is_positive), default=None)
+
+
+def trimmed_history(history: Sequence[Detection], max_points: int | None) -> tuple[Detection, ...]:
+    """At most ``max_points`` of a history: its beginning, its first positive one, the latest.
+
+    So neither the first detection of either sign nor the recent light curve is lost.
+    """
+    if max_points is None or len(history) <= max_points:
+        return tuple(history)
+    kept = set(range(min(N_FIRST_KEPT, max_points // 2)))
+    positive = next((i for i, d in enumerate(history) if d.is_positive), None)
+    if positive is not None:
+        kept.add(positive)
+    return tuple(history[i] for i in _filled_from_the_end(len(history), kept, max_points))
+
+
+def trimmed_limits(
+    limits: Sequence[Limit], onset_unix_s: float | None, max_points: int | None
+) -> tuple[Limit, ...]:
+    """At most ``max_points`` limits: the first, the last before the onset, the latest."""
+    if max_points is None or len(limits) <= max_points:
+        return tuple(limits)
+    kept = {0}
+    if onset_unix_s is not None:
+        before = [i for i, limit in enumerate(limits) if limit.time_unix_s < onset_unix_s]
+        kept |= set(before[-1:])
+    return tuple(limits[i] for i in _filled_from_the_end(len(limits), kept, max_points))
+
+
+def _filled_from_the_end(n: int, kept: set[int], max_points: int) -> list[int]:
+    latest = (i for i in reversed(range(n)) if i not in kept)
+    room = max(max_points - len(kept), 0)
+    return sorted(kept | {i for i, _ in zip(latest, range(room), strict=False)})

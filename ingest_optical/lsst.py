@@ -1,0 +1,189 @@
+"""LSST alerts, schemas 7.0 to 11.1, from Rubin and as rows of Fink.
+
+Upper limits for exposures without a source are not delivered yet. Forced photometry below
+3 sigma on an exposure without a source of the object is a limit of the same worth and becomes
+one; forced photometry above 3 sigma is left out, because it has no source id and nobody claimed
+a detection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from correlator.alert import Alert, Detection, Limit, Quality, Surroundings, mag_of_flux
+from ingest_optical.fields import Fields
+from ingest_optical.lightcurve import (
+    MAX_POINTS,
+    first_positive_unix_s,
+    ordered_history,
+    ordered_limits,
+    trimmed_history,
+    trimmed_limits,
+)
+from ingest_optical.timescales import unix_s_of_mjd_tai
+from skymaps.healpix import index_29_of
+
+SURVEY = "lsst"
+
+PREFIX_FIELDS = ("diaSource",)
+"""What a first look needs; all of it stands before the history."""
+
+BANDS = frozenset("ugrizy")
+
+LIMIT_N_SIGMA = 3.0
+"""Forced photometry below this many of its errors counts as a non-detection (SCIENCE 3)."""
+
+_NO_FLAGS = frozenset({"dipoleFitAttempted"})
+"""Booleans that say what the pipeline did, not what is wrong with the source."""
+
+
+def to_alert(
+    record: Mapping[str, object],
+    packet: str,
+    schema_version: str,
+    max_points: int | None = MAX_POINTS,
+) -> Alert:
+    """The alert of a decoded LSST record.
+
+    Parameters
+    ----------
+    record
+        Rubin or Fink record. One decoded up to ``diaSource`` gives the same alert without
+        history, limits and the survey's first time; a Solar System object then has its number in
+        place of its designation, and no distance to the ephemeris.
+    packet
+        Name of the packet, for the errors.
+    schema_version
+        ``11.1``.
+    max_points
+        Most measurements and most limits kept; None for all.
+
+    Raises
+    ------
+    MalformedAlertError
+        Id, position, time, band or flux is missing or impossible.
+    """
+    fields = Fields(record, packet)
+    source = fields.record("diaSource")
+    if source is None:
+        raise fields.malformed("diaSource must be known")
+    detection = _detection(source)
+    rows = fields.rows("prvDiaSources")
+    history = ordered_history(map(_detection, rows), detection.source_id)
+    seen = {row.integer("visit") for row in (source, *rows)}
+    limits = ordered_limits(_limits(fields.rows("prvDiaForcedSources"), seen))
+    onset_unix_s = first_positive_unix_s((detection, *history))
+    ra_deg, dec_deg = _position(source)
+    return Alert(
+        survey=SURVEY,
+        schema_version=schema_version,
+        alert_id=detection.source_id,
+        object_id=_object_id(source),
+        ra_deg=ra_deg,
+        dec_deg=dec_deg,
+        index_29=int(index_29_of(ra_deg, dec_deg)[0]),
+        exposure_s=source.number("exposureTime"),
+        detection=detection,
+        history=trimmed_history(history, max_points),
+        limits=trimmed_limits(limits, onset_unix_s, max_points),
+        survey_first_unix_s=_survey_first_unix_s(fields.record("diaObject")),
+        quality=_quality(source),
+        surroundings=_surroundings(source, fields.record("ssSource")),
+    )
+
+
+def _id(fields: Fields, name: str) -> int | None:
+    """An id, or None: real packets carry 0 where the schema says null."""
+    return fields.integer(name) or None
+
+
+def _object_id(source: Fields) -> str:
+    dia_object, solar_system = _id(source, "diaObjectId"), _id(source, "ssObjectId")
+    if dia_object is not None:
+        return str(dia_object)
+    if solar_system is not None:
+        return f"sso{solar_system}"
+    raise source.malformed("diaObjectId or ssObjectId must be known")
+
+
+def _position(source: Fields) -> tuple[float, float]:
+    ra_deg, dec_deg = source.known_number("ra"), source.known_number("dec")
+    if not (0.0 <= ra_deg <= 360.0 and -90.0 <= dec_deg <= 90.0):
+        raise source.malformed(
+            "ra must lie in [0, 360] and dec in [-90, 90] deg", (ra_deg, dec_deg)
+        )
+    return ra_deg, dec_deg
+
+
+def _unix_s(fields: Fields, name: str) -> float:
+    mjd_tai = fields.known_number(name)
+    try:
+        return unix_s_of_mjd_tai(mjd_tai)
+    except ValueError as problem:
+        raise fields.malformed(f"{name} must lie in 1972..2100", mjd_tai) from problem
+
+
+def _band(fields: Fields) -> str:
+    band = fields.text("band")
+    if band is None or band not in BANDS:
+        raise fields.malformed("band must be one of u g r i z y", band)
+    return band
+
+
+def _detection(source: Fields) -> Detection:
+    source_id = _id(source, "diaSourceId")
+    if source_id is None:
+        raise source.malformed("diaSourceId must be known")
+    return Detection(
+        source_id=str(source_id),
+        time_unix_s=_unix_s(source, "midpointMjdTai"),
+        band=_band(source),
+        # The sign is the flux's own: isNegative is false for some negative fluxes.
+        flux_njy=source.known_number("psfFlux"),
+        flux_err_njy=_flux_err_njy(source),
+    )
+
+
+def _flux_err_njy(fields: Fields) -> float | None:
+    error = fields.number("psfFluxErr")
+    return error if error is not None and error > 0.0 else None
+
+
+def _limits(rows: list[Fields], visits_with_source: set[int | None]) -> list[Limit]:
+    limits = []
+    for row in rows:
+        flux_njy, error_njy = row.number("psfFlux"), _flux_err_njy(row)
+        if flux_njy is None or error_njy is None or row.integer("visit") in visits_with_source:
+            continue
+        if abs(flux_njy) < LIMIT_N_SIGMA * error_njy:
+            mag_ab = mag_of_flux(LIMIT_N_SIGMA * error_njy)
+            limits.append(Limit(_unix_s(row, "midpointMjdTai"), _band(row), mag_ab, LIMIT_N_SIGMA))
+    return limits
+
+
+def _survey_first_unix_s(dia_object: Fields | None) -> float | None:
+    # Null in every packet so far; 0 where the object's record is filled with zeros.
+    if dia_object is None or not dia_object.number("firstDiaSourceMjdTai"):
+        return None
+    return _unix_s(dia_object, "firstDiaSourceMjdTai")
+
+
+def _quality(source: Fields) -> Quality:
+    return Quality(
+        real_bogus=source.number("reliability"),
+        snr=source.number("snr"),
+        flags=tuple(sorted(set(source.set_flags()) - _NO_FLAGS)),
+    )
+
+
+def _surroundings(source: Fields, ephemeris: Fields | None) -> Surroundings:
+    number = _id(source, "ssObjectId")
+    # A record of zeros stands for "no ephemeris", and a zero in it for "not computed".
+    if number is None:
+        return Surroundings()
+    if ephemeris is None:
+        return Surroundings(solar_system_name=str(number))
+    return Surroundings(
+        solar_system_name=ephemeris.text("designation") or str(number),
+        solar_system_sep_arcsec=ephemeris.number("ephOffset") or None,
+    )

@@ -1,0 +1,255 @@
+"""Quality cuts: why an alert is not worth joining, by thresholds that have a source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from correlator.alert import Alert
+
+_JUST_ABOVE_HALF = math.nextafter(0.5, 1.0)
+"""For cuts that say "> 0.5": a PS1 score of exactly 0.5 is ZTF's "cannot tell"."""
+
+
+@dataclass(frozen=True, slots=True)
+class QualityCuts:
+    """Thresholds of a gate; None switches a cut off.
+
+    A measure of the detection itself that is unknown fails its cut, as a comparison with null does
+    in every broker; a neighbour that is unknown is no neighbour.
+
+    Attributes
+    ----------
+    name, source
+        What the gate is called and where its numbers come from.
+    min_real_bogus
+        Least ``Quality.real_bogus`` (ZTF ``drb``, else ``rb``; LSST ``reliability``), 0 to 1.
+    min_real_bogus_forest
+        Least score of ZTF's random forest ``rb``, 0 to 1.
+    max_bad_pixels
+        Most prior-tagged bad pixels in a 5 x 5 pixel stamp.
+    min_snr
+        Least size of the flux in units of its error.
+    max_fwhm_px, max_elongation
+        Largest width [px] and axis ratio.
+    max_abs_mag_difference
+        Largest difference of aperture and PSF magnitude, either sign [mag].
+    bright_limit_mag
+        Magnitude at which, and above whose brightness, the detection is saturated [mag AB].
+    require_positive
+        Whether the source must be brighter than the template.
+    forbidden_flags
+        Survey flags none of which may be set.
+    reject_linked_solar_system
+        Whether an alert that the survey links to a Solar System object is out.
+    solar_system_sep_arcsec
+        A known Solar System object at this distance or nearer [arcsec].
+    star_sep_arcsec, star_score
+        A reference source at this distance or nearer [arcsec] with this score or more.
+    gaia_sep_arcsec
+        A Gaia source at this distance or nearer [arcsec].
+    """
+
+    name: str
+    source: str
+    min_real_bogus: float | None = None
+    min_real_bogus_forest: float | None = None
+    max_bad_pixels: int | None = None
+    min_snr: float | None = None
+    max_fwhm_px: float | None = None
+    max_elongation: float | None = None
+    max_abs_mag_difference: float | None = None
+    bright_limit_mag: float | None = None
+    require_positive: bool = False
+    forbidden_flags: frozenset[str] = frozenset()
+    reject_linked_solar_system: bool = False
+    solar_system_sep_arcsec: float | None = None
+    star_sep_arcsec: float | None = None
+    star_score: float | None = None
+    gaia_sep_arcsec: float | None = None
+
+
+_RUBIN_GOOD_FLAGS = frozenset(
+    {
+        "isDipole",
+        "pixelFlags",
+        "pixelFlags_bad",
+        "pixelFlags_saturated",
+        "pixelFlags_streakCenter",
+        "pixelFlags_interpolated",
+        "pixelFlags_cr",
+        "pixelFlags_nodata",
+        "pixelFlags_streak",
+        "pixelFlags_edge",
+        "psfFlux_flag",
+        "apFlux_flag",
+        "forced_PsfFlux_flag",
+        "forced_PsfFlux_flag_edge",
+        "shape_flag",
+        "centroid_flag",
+    }
+)
+
+_ANTARES_LSST_FLAGS = frozenset(
+    {
+        "psfFlux_flag",
+        "centroid_flag",
+        "shape_flag",
+        "isDipole",
+        "pixelFlags_saturated",
+        "pixelFlags_edge",
+        "pixelFlags_cr",
+        "pixelFlags_streak",
+    }
+)
+
+PRESETS: Mapping[str, QualityCuts] = {
+    cuts.name: cuts
+    for cuts in (
+        QualityCuts("none", "every alert passes"),
+        QualityCuts(
+            "fink",
+            "Fink broker, bin/ztf/raw2science.py: rb >= 0.55 and nbad == 0",
+            min_real_bogus_forest=0.55,
+            max_bad_pixels=0,
+        ),
+        QualityCuts(
+            "antares",
+            "ANTARES level 1 (antares-devkit 0.11.1): bad_detection and bad_seeing",
+            min_real_bogus_forest=0.55,
+            max_bad_pixels=0,
+            max_abs_mag_difference=1.0,
+            max_fwhm_px=5.0,
+            max_elongation=1.2,
+        ),
+        QualityCuts(
+            "ztfrest",
+            "ZTFReST (Andreoni et al. 2021) without braai and its bright-star cut, whose inputs "
+            "no packet has: drb > 0.9, magpsf > 12, positive, ssdistnr >= 10 arcsec, no PS1 "
+            "source with sgscore > 0.5 within 1.5 arcsec",
+            min_real_bogus=math.nextafter(0.9, 1.0),
+            bright_limit_mag=12.0,
+            require_positive=True,
+            solar_system_sep_arcsec=math.nextafter(10.0, 0.0),
+            star_sep_arcsec=math.nextafter(1.5, 0.0),
+            star_score=_JUST_ABOVE_HALF,
+        ),
+        QualityCuts(
+            "nuztf",
+            "nuztf, follow-up of gravitational waves and neutrinos: positive, drb >= 0.3",
+            min_real_bogus=0.3,
+            require_positive=True,
+        ),
+        QualityCuts("babamul", "BOOM/Babamul stream of ZTF: drb >= 0.2", min_real_bogus=0.2),
+        QualityCuts(
+            "fink-mm-prior",
+            "Fink_MM conf/fink_mm.conf and ztf_join_gcn.py: ssdistnr > 5 arcsec or unknown; "
+            "distpsnr1 > 2 arcsec or unknown, or sgscore1 < 0.5; neargaia > 5 arcsec or unknown",
+            solar_system_sep_arcsec=5.0,
+            star_sep_arcsec=2.0,
+            star_score=0.5,
+            gaia_sep_arcsec=5.0,
+        ),
+        QualityCuts(
+            "antares-lsst",
+            "ANTARES for LSST: reliability >= 0.6, no ssObjectId, eight flags",
+            min_real_bogus=0.6,
+            reject_linked_solar_system=True,
+            forbidden_flags=_ANTARES_LSST_FLAGS,
+        ),
+        QualityCuts(
+            "rubin-good",
+            "Fink for LSST, b_good_quality: sixteen flags, psfFlux >= 0, psfFlux/psfFluxErr >= 6",
+            min_snr=6.0,
+            require_positive=True,
+            forbidden_flags=_RUBIN_GOOD_FLAGS,
+        ),
+    )
+}
+
+DEFAULT_CUTS: Mapping[str, QualityCuts] = {
+    # Two brokers share it, and it keeps ZTF21aagwbjr, the afterglow of GRB 210204A (rb 0.563).
+    "ztf": PRESETS["fink"],
+    # Not "rubin-good": a fading source is negative and a faint one has less than 6 sigma.
+    "lsst": PRESETS["antares-lsst"],
+}
+"""Gate of each survey unless the user chooses another."""
+
+
+def rejections(alert: Alert, cuts: QualityCuts) -> tuple[str, ...]:
+    """Reasons not to join an alert, in a fixed order; empty means accepted.
+
+    Everything that is compared stands in the packet's prefix, so that a prefix-decoded alert and
+    the whole one have the same reasons; only the distance to a Rubin ephemeris does not, and no
+    preset for LSST uses it.
+    """
+    return (
+        *_detection_reasons(alert, cuts),
+        *_image_reasons(alert, cuts),
+        *_neighbour_reasons(alert, cuts),
+    )
+
+
+def prior_filter(alert: Alert) -> tuple[str, ...]:
+    """Reasons of Fink_MM's filter before its join; empty means accepted."""
+    return rejections(alert, PRESETS["fink-mm-prior"])
+
+
+def _detection_reasons(alert: Alert, cuts: QualityCuts) -> Iterator[str]:
+    if _below(alert.quality.real_bogus, cuts.min_real_bogus):
+        yield "low_real_bogus"
+    if _below(alert.quality.real_bogus_forest, cuts.min_real_bogus_forest):
+        yield "low_real_bogus_forest"
+    if _below(_snr(alert), cuts.min_snr):
+        yield "low_snr"
+    if cuts.require_positive and not alert.detection.is_positive:
+        yield "negative_difference"
+    mag_ab = alert.detection.mag_ab
+    if cuts.bright_limit_mag is not None and mag_ab is not None and mag_ab <= cuts.bright_limit_mag:
+        yield "too_bright"
+
+
+def _image_reasons(alert: Alert, cuts: QualityCuts) -> Iterator[str]:
+    quality = alert.quality
+    if _above(quality.n_bad_pixels, cuts.max_bad_pixels):
+        yield "bad_pixels"
+    if _above(quality.fwhm_px, cuts.max_fwhm_px):
+        yield "wide"
+    if _above(quality.elongation, cuts.max_elongation):
+        yield "elongated"
+    difference = quality.mag_difference
+    if _above(None if difference is None else abs(difference), cuts.max_abs_mag_difference):
+        yield "aperture_unlike_psf"
+    for flag in quality.flags:
+        if flag in cuts.forbidden_flags:
+            yield f"flag_{flag}"
+
+
+def _neighbour_reasons(alert: Alert, cuts: QualityCuts) -> Iterator[str]:
+    near = alert.surroundings
+    linked = cuts.reject_linked_solar_system and near.solar_system_name is not None
+    if linked or _within(near.solar_system_sep_arcsec, cuts.solar_system_sep_arcsec):
+        yield "solar_system_object"
+    is_star = cuts.star_score is not None and (near.star_score or 0.0) >= cuts.star_score
+    if is_star and _within(near.star_sep_arcsec, cuts.star_sep_arcsec):
+        yield "star"
+    if _within(near.gaia_sep_arcsec, cuts.gaia_sep_arcsec):
+        yield "gaia_source"
+
+
+def _snr(alert: Alert) -> float | None:
+    error = alert.detection.flux_err_njy
+    return abs(alert.detection.flux_njy) / error if error else None
+
+
+def _below(value: float | None, least: float | None) -> bool:
+    return least is not None and (value is None or value < least)
+
+
+def _above(value: float | None, most: float | None) -> bool:
+    return most is not None and (value is None or value > most)
+
+
+def _within(sep_arcsec: float | None, limit_arcsec: float | None) -> bool:
+    return limit_arcsec is not None and sep_arcsec is not None and sep_arcsec <= limit_arcsec

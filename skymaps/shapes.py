@@ -1,0 +1,240 @@
+"""Circles: a published radius at its containment level, with systematics as a mixture.
+
+The density is a mixture of concentric Fisher distributions, each of concentration k,
+
+    f(t) = k / (2 pi (1 - exp(-2 k))) exp(-k h),    h = 1 - cos t,
+
+which holds h and not cos t, so that a circle of 0.5 arcsec keeps its digits. The probability
+within t is expm1(-k h) / expm1(-2 k).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skymaps.errors import SkyMapError
+from skymaps.healpix import DEG2_PER_SR, Positions, separation_deg
+from skymaps.localization import SkyMatch
+
+FISHER_R68_FACTOR = 0.66
+"""k = 1 / (0.66 r68)^2, r68 in radians (Briggs et al. 1999, ApJS 122, 503; Connaughton 2015)."""
+
+MIN_CONCENTRATION = 1e-9
+"""Least k: a radius that promises less than a uniform sky does is taken as a uniform sky."""
+
+MIN_RADIUS_DEG = 1e-9
+"""Least radius, 3.6 microarcsec: below any real one, above the underflow of 1 - cos."""
+
+MAX_FLOAT = 1e300
+"""A whole number of JSON may exceed every float; none of ours comes near."""
+
+WEIGHT_SUM_TOLERANCE = 1e-9
+"""How far the weights of a mixture may sum from 1 (rounding of published 3-digit weights)."""
+
+MAX_COMPONENTS = 16
+MAX_SOURCE_LENGTH = 1_000
+"""Bounds that keep the wire form of a circle under 10 kB."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystematicComponent:
+    """One part of a systematic error.
+
+    Attributes
+    ----------
+    weight
+        Share of the events that it describes, in (0, 1]; the weights of a circle sum to 1.
+    r68_deg
+        Fisher 68 % radius [deg], added in quadrature to the statistical one; in [0, 180].
+    """
+
+    weight: float
+    r68_deg: float
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "r68_deg"):
+            object.__setattr__(self, name, _finite(name, getattr(self, name)))
+        if not 0.0 < self.weight <= 1.0:
+            raise SkyMapError("the weight of a systematic component lies in (0, 1]", self.weight)
+        if not 0.0 <= self.r68_deg <= 180.0:
+            raise SkyMapError(
+                "the r68 of a systematic component lies in [0, 180] deg", self.r68_deg
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """A circular localization.
+
+    Attributes
+    ----------
+    ra_deg, dec_deg
+        Centre, ICRS [deg].
+    radius_deg
+        Radius as published [deg], in (0, 180]; see :data:`MIN_RADIUS_DEG`.
+    level
+        Probability inside the radius, in (0, 1).
+    includes_systematics
+        Whether the published radius already holds the systematic error.
+    systematics
+        What to add; empty when the radius includes it or nothing is known of it.
+    source
+        Document that gives the level and the systematics.
+
+    Raises
+    ------
+    SkyMapError
+        A value outside its range, weights that do not sum to 1, systematics added twice.
+    """
+
+    ra_deg: float
+    dec_deg: float
+    radius_deg: float
+    level: float
+    includes_systematics: bool
+    systematics: tuple[SystematicComponent, ...] = ()
+    source: str = ""
+    _weights: NDArray[np.float64] = field(init=False, repr=False, compare=False)
+    _concentrations: NDArray[np.float64] = field(init=False, repr=False, compare=False)
+    _sha256: str | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        for name in ("ra_deg", "dec_deg", "radius_deg", "level"):
+            object.__setattr__(self, name, _finite(name, getattr(self, name)))
+        self._check()
+        statistical = concentration_of(self.radius_deg, self.level)
+        parts = self.systematics or (SystematicComponent(1.0, 0.0),)
+        weights = np.array([part.weight for part in parts])
+        spread = [_widened(statistical, part.r68_deg) for part in parts]
+        object.__setattr__(self, "_weights", weights / weights.sum())
+        object.__setattr__(self, "_concentrations", np.array(spread))
+
+    def _check(self) -> None:
+        if not -90.0 <= self.dec_deg <= 90.0:
+            raise SkyMapError("dec lies in [-90, 90] deg", self.dec_deg)
+        if not MIN_RADIUS_DEG <= self.radius_deg <= 180.0:
+            raise SkyMapError(f"a radius lies in [{MIN_RADIUS_DEG}, 180] deg", self.radius_deg)
+        if not 0.0 < self.level < 1.0:
+            raise SkyMapError("a containment level lies in (0, 1)", self.level)
+        if not isinstance(self.includes_systematics, bool):
+            raise SkyMapError("includes_systematics is true or false", self.includes_systematics)
+        if not isinstance(self.source, str) or len(self.source) > MAX_SOURCE_LENGTH:
+            raise SkyMapError(f"a source has at most {MAX_SOURCE_LENGTH} characters", self.source)
+        if not all(isinstance(part, SystematicComponent) for part in self.systematics):
+            raise SkyMapError("systematics are SystematicComponents", self.systematics)
+        if len(self.systematics) > MAX_COMPONENTS:
+            raise SkyMapError(
+                f"a circle has at most {MAX_COMPONENTS} systematic components",
+                len(self.systematics),
+            )
+        if self.includes_systematics and self.systematics:
+            raise SkyMapError("systematics are never added twice", self.systematics)
+        total = math.fsum(part.weight for part in self.systematics)
+        if self.systematics and abs(total - 1.0) > WEIGHT_SUM_TOLERANCE:
+            raise SkyMapError("the weights of the systematics sum to 1", total)
+
+    @property
+    def kind(self) -> str:
+        """``circle``."""
+        return "circle"
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the wire bytes."""
+        digest = self._sha256 or hashlib.sha256(self.to_bytes()).hexdigest()
+        object.__setattr__(self, "_sha256", digest)
+        return digest
+
+    def match(self, positions: Positions) -> SkyMatch:
+        """Density and credible level at each position; the circle has no cells."""
+        t_deg = separation_deg(positions.ra_deg, positions.dec_deg, self.ra_deg, self.dec_deg)
+        h = one_minus_cos(t_deg)[:, np.newaxis]
+        k, w = self._concentrations, self._weights
+        peak = k / (-2.0 * np.pi * np.expm1(-2.0 * k))
+        enclosed = np.expm1(-k * h) / np.expm1(-2.0 * k)
+        level = np.clip((w * enclosed).sum(axis=1), 0.0, 1.0)
+        return SkyMatch((w * peak * np.exp(-k * h)).sum(axis=1), level, np.zeros(len(positions)))
+
+    def area_deg2(self, level: float) -> float:
+        """Area inside the circle that holds ``level`` of the probability [deg2].
+
+        Raises
+        ------
+        SkyMapError
+            A level outside [0, 1].
+        """
+        return 2.0 * math.pi * self._h_at(level) * DEG2_PER_SR
+
+    def radius_at(self, level: float) -> float:
+        """Radius that holds ``level`` of the probability, systematics included [deg].
+
+        Raises
+        ------
+        SkyMapError
+            A level outside [0, 1].
+        """
+        return math.degrees(2.0 * math.asin(math.sqrt(self._h_at(level) / 2.0)))
+
+    def _h_at(self, level: float) -> float:
+        if not 0.0 <= level <= 1.0:
+            raise SkyMapError("a credible level lies in [0, 1]", level)
+        if level in (0.0, 1.0):
+            return 2.0 * level
+        ks = self._concentrations
+        # The mixture reaches the level between its narrowest and its widest component.
+        each = np.minimum(-np.log1p(level * np.expm1(-2.0 * ks)) / ks, 2.0)
+        low, high = float(each.min()), float(each.max())
+        while low < (middle := 0.5 * (low + high)) < high:
+            enclosed = self._weights @ (np.expm1(-ks * middle) / np.expm1(-2.0 * ks))
+            low, high = (middle, high) if enclosed < level else (low, middle)
+        return high
+
+    def to_bytes(self) -> bytes:
+        """Return the wire form; :func:`skymaps.wire.localization_of_bytes` is the inverse."""
+        from skymaps.wire import localization_to_bytes  # the wire knows every form
+
+        return localization_to_bytes(self)
+
+
+def one_minus_cos(angle_deg: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 - cos of angles [deg], exact for the tiniest ones."""
+    return np.asarray(2.0 * np.sin(np.radians(angle_deg) / 2.0) ** 2)
+
+
+def concentration_of(radius_deg: float, level: float) -> float:
+    """Fisher concentration whose circle of ``radius_deg`` holds ``level``.
+
+    Solves 1 - exp(-k h) = level (1 - exp(-2 k)). A circle so wide that a uniform sky
+    would already put ``level`` inside it gives :data:`MIN_CONCENTRATION`.
+    """
+    h = 2.0 * math.sin(math.radians(radius_deg) / 2.0) ** 2
+    high = -math.log1p(-level) / h
+    if high > 20.0:  # exp(-2 k) is below the last digit of 1
+        return high
+    if level <= h / 2.0:
+        return MIN_CONCENTRATION
+    low = MIN_CONCENTRATION
+    while low < (middle := 0.5 * (low + high)) < high:
+        enclosed = math.expm1(-middle * h) / math.expm1(-2.0 * middle)
+        low, high = (middle, high) if enclosed < level else (low, middle)
+    return high
+
+
+def _widened(concentration: float, r68_deg: float) -> float:
+    """Concentration after a systematic r68 is added in quadrature to the statistical one."""
+    # r68^2 = 1 / (0.66^2 k), so the quadrature of radii is a sum of inverses.
+    systematic = (FISHER_R68_FACTOR * math.radians(r68_deg)) ** 2
+    return max(1.0 / (1.0 / concentration + systematic), MIN_CONCENTRATION)
+
+
+def _finite(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise SkyMapError(f"{name} is a number", value)
+    if not -MAX_FLOAT < value < MAX_FLOAT:
+        raise SkyMapError(f"{name} is finite", value)
+    return float(value) + 0.0  # one zero, not two

@@ -1,0 +1,266 @@
+"""Published coincidences: every revision of each, the current one marked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, case, insert, select, update
+from sqlalchemy import Row as StoredRow
+
+from correlator.ranking import Coincidence
+from correlator.wire import of_json, to_json
+from storage.database import Database, Row, equal_to
+from storage.schema import coincidences
+
+
+class CoincidenceState(StrEnum):
+    """Where a revision of a coincidence stands."""
+
+    ACTIVE = "active"
+    SUPERSEDED = "superseded"
+    """It was active until a later revision came."""
+    RETRACTED = "retracted"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Why a coincidence left its event's ranking, and the state that this leaves it in."""
+
+    reason: str
+    state: CoincidenceState = CoincidenceState.RETRACTED
+
+
+@dataclass(frozen=True, slots=True)
+class CoincidenceRevision:
+    """One revision of a published coincidence.
+
+    Attributes
+    ----------
+    revision
+        Counts from 1 inside one coincidence and science case.
+    reason
+        Why it is gone; None while it is (or was) active.
+    body
+        What was published; None when it is gone.
+    """
+
+    coincidence_id: str
+    revision: int
+    state: CoincidenceState
+    case: str
+    event_key: str
+    object_key: str
+    published_unix_s: float
+    reason: str | None
+    body: Coincidence | None
+
+
+WhyGone = str | Gone | Callable[[CoincidenceRevision], str | Gone]
+"""Why what left is gone: the same for all, or asked for each with its last active revision."""
+
+
+def content_sha256(coincidence: Coincidence) -> str:
+    """Hash of what makes a revision: pair evidence, science case and rank.
+
+    The evidence holds the versions of the event and the object, so whatever the notices and the
+    alerts change shows. Left out is what time and strangers change: the priority (age,
+    visibility) and the number of rivals that are not published.
+    """
+    said = f"{coincidence.case}|{coincidence.rank}|".encode() + to_json(coincidence.pair)
+    return hashlib.sha256(said).hexdigest()
+
+
+class CoincidenceStore:
+    """Revisions of coincidences; nothing is deleted."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def publish(
+        self,
+        event_key: str,
+        found: Iterable[Coincidence],
+        published_unix_s: float,
+        gone_reason: WhyGone,
+    ) -> list[CoincidenceRevision]:
+        """Make the coincidences of an event what is published of it.
+
+        A new or changed one gets its next revision, ``active``, and the one before becomes
+        ``superseded``; one that is not among them any more gets a last revision, ``retracted``
+        or ``expired``. The same call again makes nothing.
+
+        Returns
+        -------
+        list of CoincidenceRevision
+            The new revisions: by case and rank, then those that are gone.
+
+        Raises
+        ------
+        ValueError
+            A coincidence of another event.
+        """
+        wanted = {(c.pair.coincidence_id, c.case): c for c in found}
+        if strange := {c.pair.event_key for c in wanted.values()} - {event_key}:
+            raise ValueError(f"coincidences of {event_key} expected, got {sorted(strange)}")
+        with self._database.writing() as connection:
+            current = _current_of_event(connection, event_key)
+            made = [
+                *_changed(wanted, current, published_unix_s),
+                *_gone(wanted, current, published_unix_s, gone_reason),
+            ]
+            _write(connection, made)
+        return made
+
+    def history(self, coincidence_id: str, case: str | None = None) -> list[CoincidenceRevision]:
+        """Every revision of a coincidence, by case and revision."""
+        return self._found(coincidence_id=coincidence_id, case_name=case)
+
+    def current(
+        self,
+        event_key: str | None = None,
+        case: str | None = None,
+        object_key: str | None = None,
+        include_gone: bool = False,
+    ) -> list[CoincidenceRevision]:
+        """Current revisions, by event, case and rank; those that are gone only if asked."""
+        state = None if include_gone else str(CoincidenceState.ACTIVE)
+        return self._found(
+            event_key=event_key, case_name=case, object_key=object_key, is_current=True, state=state
+        )
+
+    def _found(self, **wanted: object) -> list[CoincidenceRevision]:
+        c = coincidences.c
+        found = (
+            select(coincidences)
+            .where(*equal_to(coincidences, **wanted))
+            .order_by(c.event_key, c.case_name, c.rank.nulls_last(), c.coincidence_id, c.revision)
+        )
+        if "coincidence_id" in wanted:
+            found = found.order_by(None).order_by(c.case_name, c.revision)
+        with self._database.reading() as connection:
+            return [_revision(row) for row in connection.execute(found)]
+
+
+_ACTIVE, _SUPERSEDED = str(CoincidenceState.ACTIVE), str(CoincidenceState.SUPERSEDED)
+
+_Key = tuple[str, str]
+_Current = dict[_Key, StoredRow[Any]]
+
+
+def _current_of_event(connection: Connection, event_key: str) -> _Current:
+    c = coincidences.c
+    found = select(coincidences).where(c.event_key == event_key, c.is_current)
+    return {(row.coincidence_id, row.case_name): row for row in connection.execute(found)}
+
+
+def _changed(
+    wanted: dict[_Key, Coincidence], current: _Current, published_unix_s: float
+) -> list[CoincidenceRevision]:
+    made = []
+    for key, coincidence in sorted(wanted.items(), key=lambda kv: (kv[1].case, kv[1].rank, kv[0])):
+        known = current.get(key)
+        if known is not None and known.content_sha256 == content_sha256(coincidence):
+            continue
+        made.append(
+            CoincidenceRevision(
+                coincidence_id=key[0],
+                revision=1 if known is None else known.revision + 1,
+                state=CoincidenceState.ACTIVE,
+                case=coincidence.case,
+                event_key=coincidence.pair.event_key,
+                object_key=coincidence.pair.object_key,
+                published_unix_s=published_unix_s,
+                reason=None,
+                body=coincidence,
+            )
+        )
+    return made
+
+
+def _gone(
+    wanted: dict[_Key, Coincidence],
+    current: _Current,
+    published_unix_s: float,
+    why: WhyGone,
+) -> list[CoincidenceRevision]:
+    made = []
+    for key in sorted(current.keys() - wanted.keys()):
+        row = current[key]
+        if row.state != _ACTIVE:
+            continue
+        last = _revision(row)
+        said = why(last) if callable(why) else why
+        gone = Gone(said) if isinstance(said, str) else said
+        made.append(
+            CoincidenceRevision(
+                coincidence_id=last.coincidence_id,
+                revision=last.revision + 1,
+                state=gone.state,
+                case=last.case,
+                event_key=last.event_key,
+                object_key=last.object_key,
+                published_unix_s=published_unix_s,
+                reason=gone.reason,
+                body=None,
+            )
+        )
+    return made
+
+
+def _write(connection: Connection, made: list[CoincidenceRevision]) -> None:
+    c = coincidences.c
+    overtaken = (
+        update(coincidences)
+        .where(
+            c.coincidence_id == bindparam("of_id"),
+            c.case_name == bindparam("of_case"),
+            c.is_current,
+        )
+        # A retraction that is overtaken in turn remains what it was.
+        .values(is_current=False, state=case((c.state == _ACTIVE, _SUPERSEDED), else_=c.state))
+    )
+    keys = [{"of_id": r.coincidence_id, "of_case": r.case} for r in made if r.revision > 1]
+    if keys:
+        connection.execute(overtaken, keys)
+    if made:
+        connection.execute(insert(coincidences), [_row(r) for r in made])
+
+
+def _row(revision: CoincidenceRevision) -> Row:
+    body = revision.body
+    return {
+        "coincidence_id": revision.coincidence_id,
+        "case_name": revision.case,
+        "revision": revision.revision,
+        "is_current": True,
+        "state": str(revision.state),
+        "event_key": revision.event_key,
+        "object_key": revision.object_key,
+        "published_unix_s": revision.published_unix_s,
+        "reason": revision.reason,
+        "content_sha256": None if body is None else content_sha256(body),
+        "rank": None if body is None else body.rank,
+        "log_lr": None if body is None else body.pair.log_lr,
+        "priority": None if body is None else body.priority.value,
+        "body": None if body is None else to_json(body).decode(),
+    }
+
+
+def _revision(row: StoredRow[Any]) -> CoincidenceRevision:
+    name = f"coincidence {row.coincidence_id}"
+    return CoincidenceRevision(
+        coincidence_id=row.coincidence_id,
+        revision=row.revision,
+        state=CoincidenceState(row.state),
+        case=row.case_name,
+        event_key=row.event_key,
+        object_key=row.object_key,
+        published_unix_s=row.published_unix_s,
+        reason=row.reason,
+        body=None if row.body is None else of_json(Coincidence, row.body.encode(), name),
+    )

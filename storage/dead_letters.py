@@ -1,0 +1,110 @@
+"""Packets that cannot be understood: the bytes, where they came from, and why."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from storage.database import Database, equal_to
+from storage.schema import dead_letters
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One packet that was refused; :meth:`DeadLetterStore.packet` has its bytes.
+
+    Attributes
+    ----------
+    dead_letter_id
+        Hash of source, packet and reason.
+    rule
+        The rule that it breaks, without names and values: what one counts by.
+    """
+
+    dead_letter_id: str
+    source: str
+    packet_name: str
+    packet_sha256: str
+    rule: str
+    reason: str
+    received_unix_s: float
+
+
+_LETTER = [dead_letters.c[name] for name in DeadLetter.__dataclass_fields__]
+
+
+class DeadLetterStore:
+    """One row for each packet, source and reason."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(
+        self,
+        source: str,
+        packet_name: str,
+        packet: bytes,
+        reason: str,
+        received_unix_s: float,
+        *,
+        rule: str | None = None,
+    ) -> str:
+        """Store a refused packet and return its id; a repeated one changes nothing.
+
+        Parameters
+        ----------
+        rule
+            The rule that it breaks (``MalformedPacketError.rule``); the reason if not given.
+        """
+        sha256 = hashlib.sha256(packet).hexdigest()
+        said = "\0".join((source, sha256, reason))
+        row = {
+            "dead_letter_id": hashlib.sha256(said.encode()).hexdigest()[:24],
+            "source": source,
+            "packet_name": packet_name,
+            "packet_sha256": sha256,
+            "rule": rule or reason,
+            "reason": reason,
+            "received_unix_s": received_unix_s,
+            "packet": packet,
+        }
+        self._database.upsert(dead_letters, [row])
+        return str(row["dead_letter_id"])
+
+    def list(
+        self, source: str | None = None, rule: str | None = None, limit: int = 100
+    ) -> tuple[DeadLetter, ...]:
+        """Latest refused packets, of a source or against a rule."""
+        c = dead_letters.c
+        found = (
+            select(*_LETTER)
+            .where(*equal_to(dead_letters, source=source, rule=rule))
+            .order_by(c.received_unix_s.desc(), c.dead_letter_id)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return tuple(DeadLetter(*row) for row in connection.execute(found))
+
+    def get(self, dead_letter_id: str) -> DeadLetter | None:
+        """Refused packet of an id; None when it is not stored."""
+        found = select(*_LETTER).where(dead_letters.c.dead_letter_id == dead_letter_id)
+        with self._database.reading() as connection:
+            row = connection.execute(found).one_or_none()
+        return None if row is None else DeadLetter(*row)
+
+    def packet(self, dead_letter_id: str) -> bytes | None:
+        """Bytes of a refused packet; None when it is not stored."""
+        c = dead_letters.c
+        found = select(c.packet).where(c.dead_letter_id == dead_letter_id)
+        with self._database.reading() as connection:
+            return connection.execute(found).scalar()
+
+    def count_by_rule(self) -> dict[str, int]:
+        """How many packets each rule refused, the most frequent rule first."""
+        n = func.count()
+        found = select(dead_letters.c.rule, n).group_by(dead_letters.c.rule)
+        with self._database.reading() as connection:
+            rows = connection.execute(found).all()
+        return dict(sorted(((r, int(k)) for r, k in rows), key=lambda row: (-row[1], row[0])))

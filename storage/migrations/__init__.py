@@ -1,0 +1,70 @@
+"""The versions of the schema, and the three things one does with them; needs no alembic.ini."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Engine, text
+
+from correlator.errors import ConfigurationError
+from storage.engine import shown_url, writing
+from storage.schema import metadata
+
+_LOCK = 0x6D6D635F6462
+"""Key of the PostgreSQL advisory lock: workers that start together upgrade one by one."""
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the tables to the newest version, in one transaction; nothing to do is fine.
+
+    Raises
+    ------
+    ConfigurationError
+        The store is of a version that this release does not know.
+    """
+    with writing(engine).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        config = _config()
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise ConfigurationError(
+                f"event store {shown_url(engine.url)}: made by a newer release? {error}"
+            ) from error
+
+
+def current(engine: Engine) -> str | None:
+    """Version of the tables in a store; None where there are none yet."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest() -> str:
+    """Version that :func:`upgrade` leads to."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if head is None:
+        raise ConfigurationError("the installation lacks storage/migrations/versions")
+    return head
+
+
+def check(engine: Engine) -> tuple[str, ...]:
+    """Differences between the tables in a store and :mod:`storage.schema`; empty means none."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return tuple(str(difference) for difference in compare_metadata(context, metadata))
+
+
+def _config() -> Config:
+    config = Config()
+    with as_file(files(__package__)) as folder:
+        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config

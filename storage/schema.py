@@ -1,0 +1,219 @@
+"""The tables of the event store.
+
+Each noun is stored whole, as its canonical JSON (``body``), beside the columns that people query.
+There are no foreign keys between nouns: at-least-once delivery from independent streams means
+that a pair may arrive before its event does. Times are seconds since the Unix epoch (UTC),
+angles degrees (ICRS), ``index_29`` the order-29 NESTED HEALPix index.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
+)
+
+
+def _key(name: str, kind: type[Any] = Text) -> Column[Any]:
+    return Column(name, kind, primary_key=True, autoincrement=False)
+
+
+def _said(name: str, kind: type[Any] = Text) -> Column[Any]:
+    return Column(name, kind, nullable=False)
+
+
+notices = Table(
+    "notices",
+    metadata,
+    _key("notice_id"),
+    _key("content_sha256"),
+    _said("source"),
+    _said("mission"),
+    Column("instrument", Text),
+    _said("notice_type"),
+    _said("event_key"),
+    _said("event_id"),
+    _said("stream"),
+    _said("messenger"),
+    _said("role"),
+    _said("is_test", Boolean),
+    _said("is_retraction", Boolean),
+    Column("is_burst", Boolean),
+    Column("event_unix_s", Double),
+    Column("notice_unix_s", Double),
+    Column("localization_sha256", Text),
+    _said("localization_rank", Integer),
+    _said("sequence", Double),
+    Column("skymap_url", Text),
+    Column("far_hz", Double),
+    Column("significance", Double),
+    Column("significance_kind", Text),
+    _said("packet_name"),
+    _said("received_unix_s", Double),
+    _said("packet", LargeBinary),
+    Index(None, "event_key"),
+    Index(None, "mission", "notice_unix_s"),
+    Index(None, "notice_unix_s"),
+)
+
+localizations = Table(
+    "localizations",
+    metadata,
+    _key("sha256"),
+    _said("kind"),
+    _said("area_90_deg2", Double),
+    _said("n_bytes", Integer),
+    _said("body", LargeBinary),
+)
+
+events = Table(
+    "events",
+    metadata,
+    _key("event_key"),
+    _said("event_id"),
+    _said("mission"),
+    _said("messenger"),
+    _said("state"),
+    _said("version", Integer),
+    Column("is_burst", Boolean),
+    Column("event_unix_s", Double),
+    Column("localization_sha256", Text),
+    Column("far_hz", Double),
+    Column("significance", Double),
+    Column("significance_kind", Text),
+    _said("body"),
+    Index(None, "event_unix_s"),
+    Index(None, "mission", "event_unix_s"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    _key("survey"),
+    _key("alert_id"),
+    _said("object_id"),
+    _said("time_unix_s", Double),
+    _said("ra_deg", Double),
+    _said("dec_deg", Double),
+    _said("index_29", BigInteger),
+    _said("band"),
+    _said("flux_njy", Double),
+    Column("mag_ab", Double),
+    Column("real_bogus", Double),
+    _said("body"),
+    Index(None, "index_29", "time_unix_s"),
+    Index(None, "survey", "object_id"),
+    Index(None, "time_unix_s"),
+)
+
+objects = Table(
+    "objects",
+    metadata,
+    _key("object_key"),
+    _said("survey"),
+    _said("object_id"),
+    _said("version", Integer),
+    _said("ra_deg", Double),
+    _said("dec_deg", Double),
+    _said("index_29", BigInteger),
+    _said("time_unix_s", Double),
+    _said("n_detections", Integer),
+    Column("real_bogus", Double),
+    _said("body"),
+    Index(None, "index_29", "time_unix_s"),
+    Index(None, "time_unix_s"),
+)
+
+pairs = Table(
+    "pairs",
+    metadata,
+    _key("coincidence_id"),
+    _said("event_key"),
+    _said("object_key"),
+    _said("event_version", Integer),
+    _said("object_version", Integer),
+    _said("is_live", Boolean),
+    Column("withdrawn_reason", Text),
+    Column("event_class", Text),
+    Column("delta_t_s", Double),
+    Column("credible_level", Double),
+    Column("probdensity_per_sr", Double),
+    Column("separation_deg", Double),
+    Column("log_lr", Double),
+    Column("body", Text),
+    Index(None, "event_key", "is_live"),
+    Index(None, "object_key"),
+)
+
+coincidences = Table(
+    "coincidences",
+    metadata,
+    _key("coincidence_id"),
+    _key("case_name"),
+    _key("revision", Integer),
+    _said("is_current", Boolean),
+    _said("state"),
+    _said("event_key"),
+    _said("object_key"),
+    _said("published_unix_s", Double),
+    Column("reason", Text),
+    Column("content_sha256", Text),
+    Column("rank", Integer),
+    Column("log_lr", Double),
+    Column("priority", Double),
+    Column("body", Text),
+    Index(None, "event_key", "is_current"),
+    Index(None, "object_key"),
+    Index(None, "case_name", "is_current"),
+    Index(None, "published_unix_s"),
+)
+
+targets = Table(
+    "targets",
+    metadata,
+    _key("target_id"),
+    _said("case_name"),
+    _said("object_key"),
+    _said("event_key"),
+    _said("state"),
+    Column("rank", Integer),
+    _said("priority", Double),
+    _said("ra_deg", Double),
+    _said("dec_deg", Double),
+    Column("retired_reason", Text),
+    _said("as_of_unix_s", Double),
+    _said("content_sha256"),
+    _said("body"),
+    Index(None, "case_name", "state"),
+    Index(None, "object_key"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    _key("dead_letter_id"),
+    _said("source"),
+    _said("packet_name"),
+    _said("packet_sha256"),
+    _said("rule"),
+    _said("reason"),
+    _said("received_unix_s", Double),
+    _said("packet", LargeBinary),
+    Index(None, "source"),
+    Index(None, "rule"),
+    Index(None, "received_unix_s"),
+)

@@ -1,0 +1,99 @@
+"""The joint event store: one store a noun, over one database."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Engine, func, select
+
+from correlator.errors import ConfigurationError
+from storage import migrations
+from storage.alerts import AlertStore
+from storage.coincidences import CoincidenceStore
+from storage.database import Database
+from storage.dead_letters import DeadLetterStore
+from storage.engine import open_engine, shown_url
+from storage.events import EventStore
+from storage.localizations import LocalizationStore
+from storage.notices import NoticeStore
+from storage.pairs import PairStore
+from storage.schema import metadata
+from storage.targets import TargetStore
+
+
+class Store:
+    """Everything that is remembered.
+
+    Calls block, so asynchronous code makes them in a thread; any number of threads may share one
+    store, and a process has one store a database.
+
+    Parameters
+    ----------
+    engine
+        Of :func:`storage.engine.open_engine`, its tables up to date.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        database = Database(engine)
+        self._database = database
+        self.notices = NoticeStore(database)
+        self.localizations = LocalizationStore(database)
+        self.events = EventStore(database)
+        self.alerts = AlertStore(database)
+        self.pairs = PairStore(database)
+        self.coincidences = CoincidenceStore(database)
+        self.targets = TargetStore(database)
+        self.dead_letters = DeadLetterStore(database)
+
+    @classmethod
+    def open(cls, url: str, migrate: bool = True) -> Self:
+        """Open the store of a URL; close it, or use it as a context manager.
+
+        Parameters
+        ----------
+        migrate
+            Bring its tables up to date first; otherwise they must be.
+
+        Raises
+        ------
+        ConfigurationError
+            It cannot be opened, or its tables are not those of this release.
+        """
+        engine = open_engine(url)
+        try:
+            if migrate:
+                migrations.upgrade(engine)
+            elif (found := migrations.current(engine)) != migrations.newest():
+                raise ConfigurationError(
+                    f"event store {shown_url(engine.url)}: its tables are of version {found}, "
+                    f"this release needs {migrations.newest()}: run `correlator db upgrade`"
+                )
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine)
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each table."""
+        with self._database.reading() as connection:
+            return {
+                table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for table in sorted(metadata.tables.values(), key=lambda t: t.name)
+            }
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,137 @@
+"""Target lists: every object that ever was in one, with its rank or why it left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy import Row as StoredRow
+
+from correlator.ranking import Coincidence
+from correlator.target import Target, TargetState
+from correlator.wire import of_json, to_json
+from storage.coincidences import content_sha256
+from storage.database import Database, Row, always, equal_to, upsert
+from storage.schema import targets
+
+LEFT_THE_LIST = "it is no longer among the targets of its science case"
+"""Why a target is retired when nobody says more."""
+
+
+class TargetStore:
+    """One row a target; a retired one stays, with its reason."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def replace_list(
+        self,
+        case: str,
+        new: Iterable[Target],
+        as_of_unix_s: float,
+        why_gone: Mapping[str, str] | str = LEFT_THE_LIST,
+    ) -> list[Target]:
+        """Make the targets of a science case its list, and retire the others.
+
+        Priorities are stored as of this moment, but a target counts as changed only when its
+        place in the list, its event or the content of its coincidence did.
+
+        Parameters
+        ----------
+        why_gone
+            Reason by target id (the default reason where it has none), or one for all.
+
+        Returns
+        -------
+        list of Target
+            What changed: by rank, then the newly retired by id.
+
+        Raises
+        ------
+        ValueError
+            A target of another science case.
+        """
+        wanted = {t.target_id: t for t in new}
+        if strange := {t.case for t in wanted.values()} - {case}:
+            raise ValueError(f"targets of {case} expected, got {sorted(strange)}")
+        with self._database.writing() as connection:
+            known = _active(connection, case)
+            retired = [
+                _retired(_target(known[target_id]), why_gone)
+                for target_id in sorted(known.keys() - wanted.keys())
+            ]
+            rows = [_row(t, as_of_unix_s) for t in (*wanted.values(), *retired)]
+            upsert(connection, targets, rows, always)
+        changed = [t for t in wanted.values() if _differs(t, known.get(t.target_id))]
+        return [*sorted(changed, key=_place), *retired]
+
+    def list(self, case: str, include_retired: bool = False) -> tuple[Target, ...]:
+        """Targets of a science case by rank; then, if asked for, the retired ones by id."""
+        state = None if include_retired else str(TargetState.ACTIVE)
+        with self._database.reading() as connection:
+            found = select(targets).where(*equal_to(targets, case_name=case, state=state))
+            return tuple(sorted((_target(r) for r in connection.execute(found)), key=_place))
+
+    def get(self, target_id: str) -> Target | None:
+        """Target of an id, active or retired; None when it never was in a list."""
+        with self._database.reading() as connection:
+            found = select(targets).where(targets.c.target_id == target_id)
+            row = connection.execute(found).one_or_none()
+        return None if row is None else _target(row)
+
+
+def _active(connection: Connection, case: str) -> dict[str, StoredRow[Any]]:
+    wanted = equal_to(targets, case_name=case, state=str(TargetState.ACTIVE))
+    return {row.target_id: row for row in connection.execute(select(targets).where(*wanted))}
+
+
+def _retired(target: Target, why_gone: Mapping[str, str] | str) -> Target:
+    reason = why_gone if isinstance(why_gone, str) else why_gone.get(target.target_id)
+    return replace(
+        target, state=TargetState.RETIRED, rank=None, retired_reason=reason or LEFT_THE_LIST
+    )
+
+
+def _differs(target: Target, row: StoredRow[Any] | None) -> bool:
+    return (
+        row is None
+        or row.rank != target.rank
+        or row.content_sha256 != content_sha256(target.coincidence)
+    )
+
+
+def _place(target: Target) -> tuple[bool, int, str]:
+    return target.rank is None, target.rank or 0, target.target_id
+
+
+def _row(target: Target, as_of_unix_s: float) -> Row:
+    coincidence = target.coincidence
+    return {
+        "target_id": target.target_id,
+        "case_name": target.case,
+        "object_key": target.object_key,
+        "event_key": coincidence.pair.event_key,
+        "state": str(target.state),
+        "rank": target.rank,
+        "priority": coincidence.priority.value,
+        "ra_deg": coincidence.pair.object.ra_deg,
+        "dec_deg": coincidence.pair.object.dec_deg,
+        "retired_reason": target.retired_reason,
+        "as_of_unix_s": as_of_unix_s,
+        "content_sha256": content_sha256(coincidence),
+        "body": to_json(coincidence).decode(),
+    }
+
+
+def _target(row: StoredRow[Any]) -> Target:
+    return Target(
+        target_id=row.target_id,
+        case=row.case_name,
+        object_key=row.object_key,
+        state=TargetState(row.state),
+        rank=row.rank,
+        coincidence=of_json(Coincidence, row.body.encode(), f"target {row.target_id}"),
+        retired_reason=row.retired_reason,
+    )

@@ -1,0 +1,127 @@
+"""The Faust app, made whole by one function; importing this module starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+
+from correlator.policy import Policy
+from storage.store import Store
+from streams import topics as table
+from streams.agents import Agents
+from streams.desk import NoticeDesk
+from streams.joiner import Joiner
+from streams.ranker import Ranker
+from streams.records import Handler, consume
+from streams.settings import StreamSettings
+from streams.tables import AlertWindow, EventBook
+
+
+@dataclass
+class Pipeline:
+    """A Faust app with the objects that its agents work on."""
+
+    app: Any
+    agents: Agents
+    settings: StreamSettings
+
+    async def send(self, topic: str, key: str, value: bytes) -> None:
+        """Produce one record and wait until the broker has it."""
+        await self.app.topic(topic).send(key=key.encode(), value=value)
+
+
+def create_app(
+    settings: StreamSettings, store: Store, policy: Policy, now: Callable[[], float]
+) -> Pipeline:
+    """Make the app: topics, tables, agents and the ranking timer.
+
+    Parameters
+    ----------
+    now
+        The clock [s since the Unix epoch].
+    """
+    app = faust.App(
+        settings.app_id,
+        broker=settings.broker_url,
+        store="memory://",
+        web_enabled=False,
+        topic_disable_leader=True,
+        autodiscover=False,
+        broker_commit_interval=1.0,
+        topic_partitions=settings.alert_partitions,
+    )
+    channels = _channels(app, settings, policy)
+
+    async def send(topic: str, key: str, value: bytes) -> None:
+        await channels[topic].send(key=key.encode(), value=value)
+
+    agents = _agents(store, policy, send, now, settings.alert_retention_s)
+    for topic, handle in _routes(agents).items():
+        _add_agent(app, channels[topic.name], topic.name, handle, agents, settings)
+
+    @app.timer(settings.ranking_interval_s, name="rank-changed")  # type: ignore[untyped-decorator]
+    async def rank_changed() -> None:
+        await agents.rank_changed()
+
+    return Pipeline(app, agents, settings)
+
+
+def _agents(
+    store: Store,
+    policy: Policy,
+    send: Callable[[str, str, bytes], Any],
+    now: Callable[[], float],
+    retention_s: float | None,
+) -> Agents:
+    book = EventBook()
+    joiner = Joiner(AlertWindow(retention_s), book, policy)
+    ranker = Ranker(book, policy)
+    return Agents(store, NoticeDesk(store), joiner, ranker, send, now)
+
+
+def _routes(agents: Agents) -> dict[table.Topic, Handler]:
+    return {
+        table.NOTICES_RAW: agents.admit_notices,
+        table.EVENTS: agents.activate_events,
+        table.OPTICAL_ALERTS: agents.join_alerts,
+        table.PAIRS: agents.take_pairs,
+    }
+
+
+def _channels(app: Any, settings: StreamSettings, policy: Policy) -> dict[str, Any]:
+    partitions = {
+        table.OPTICAL_ALERTS.name: settings.alert_partitions,
+        table.PAIRS.name: settings.pair_partitions,
+        table.COINCIDENCES.name: settings.pair_partitions,
+    }
+    topics = (*table.TOPICS, *(table.targets_topic(c.name) for c in policy.cases))
+    return {
+        topic.name: app.topic(
+            topic.name,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+            partitions=partitions.get(topic.name, topic.partitions),
+            compacting=topic.is_compacted,
+        )
+        for topic in topics
+    }
+
+
+def _add_agent(
+    app: Any,
+    channel: Any,
+    name: str,
+    handle: Handler,
+    agents: Agents,
+    settings: StreamSettings,
+) -> None:
+    async def agent(stream: Any) -> None:
+        await consume(stream, handle, agents.bury, settings.batch_size, settings.batch_within_s)
+
+    agent.__name__ = name.replace(".", "_")
+    app.agent(channel, name=f"{settings.app_id}.{name}")(agent)

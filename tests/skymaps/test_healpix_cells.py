@@ -1,0 +1,76 @@
+"""UNIQ indices and order-29 ranges, against astropy-healpix."""
+
+import astropy_healpix
+import numpy as np
+import pytest
+from astropy import units
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skymaps.healpix import (
+    DEG2_PER_SR,
+    MAX_ORDER,
+    Positions,
+    cell_area_sr,
+    orders_of_ranges,
+    ranges_of_uniq,
+    uniq_of_ranges,
+)
+
+cells = st.integers(0, MAX_ORDER).flatmap(
+    lambda order: st.tuples(st.just(order), st.integers(0, 12 * 4**order - 1))
+)
+
+
+@given(st.lists(cells, min_size=1, max_size=20))
+def test_uniq_indices_become_the_ranges_of_their_cells_and_back(pairs):
+    order, ipix = (np.array(x, dtype=np.int64) for x in zip(*pairs, strict=True))
+    uniq = astropy_healpix.level_ipix_to_uniq(order, ipix)
+    lo, hi = ranges_of_uniq(uniq)
+    assert lo.tolist() == [p * 4 ** (29 - o) for o, p in pairs]
+    assert hi.tolist() == [(p + 1) * 4 ** (29 - o) for o, p in pairs]
+    assert orders_of_ranges(lo, hi).tolist() == order.tolist()
+    assert uniq_of_ranges(lo, hi).tolist() == uniq.tolist()
+
+
+@pytest.mark.parametrize("order", range(MAX_ORDER + 1))
+def test_the_first_and_the_last_cell_of_every_order_are_told_apart(order):
+    first, last = 4 ** (order + 1), 16 * 4**order - 1
+    lo, hi = ranges_of_uniq([first, last])
+    assert (lo[0], hi[1]) == (0, 12 * 4**29)
+    assert uniq_of_ranges(lo, hi).tolist() == [first, last]
+
+
+@pytest.mark.parametrize("uniq", [-1, 0, 3, 4**31, 2**63 - 1])
+def test_what_is_no_uniq_index_is_refused(uniq):
+    with pytest.raises(ValueError, match="UNIQ must lie in"):
+        ranges_of_uniq([uniq])
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi"),
+    [(0, 0), (0, 2), (1, 5), (4, 0), (-4, 0), (12 * 4**29, 12 * 4**29 + 1), (0, 12 * 4**29)],
+)
+def test_a_range_that_is_not_one_cell_is_refused(lo, hi):
+    with pytest.raises(ValueError, match="must be one cell"):
+        orders_of_ranges(np.array([lo]), np.array([hi]))
+
+
+@pytest.mark.parametrize("order", [0, 7, 29])
+def test_cells_share_the_sky_equally(order):
+    nside = astropy_healpix.level_to_nside(order)
+    area = astropy_healpix.nside_to_pixel_area(nside).to_value("deg2")
+    assert cell_area_sr(order) * DEG2_PER_SR == pytest.approx(area, rel=1e-14)
+
+
+def test_a_position_lies_in_the_range_of_its_cell():
+    rng = np.random.default_rng(1)
+    ra, dec = rng.uniform(0, 360, 200), np.degrees(np.arcsin(rng.uniform(-1, 1, 200)))
+    index = Positions.of(ra, dec).index_29
+    for order in (0, 5, 17):
+        healpix = astropy_healpix.HEALPix(2**order, order="nested")
+        uniq = astropy_healpix.level_ipix_to_uniq(
+            order, healpix.lonlat_to_healpix(ra * units.deg, dec * units.deg)
+        )
+        lo, hi = ranges_of_uniq(uniq)
+        assert ((lo <= index) & (index < hi)).all()

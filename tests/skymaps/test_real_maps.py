@@ -1,0 +1,129 @@
+"""The real sky maps: what is published of them, and ligo.skymap as second opinion."""
+
+import gzip
+import io
+import warnings
+
+import healpy
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from skymaps.errors import SkyMapError
+from skymaps.fits import ARCHIVE_LIMITS, MapLimits, read_sky_map
+from skymaps.healpix import Positions, ranges_of_uniq
+from skymaps.wire import localization_of_bytes
+
+with warnings.catch_warnings():  # of its own dependencies, at import
+    warnings.simplefilter("ignore")
+    from ligo.skymap.postprocess import find_greedy_credible_levels
+
+pytestmark = pytest.mark.real_data
+
+AT2017GFO = Positions.of(197.450375, -23.3815)
+N_FILES = 18
+LARGE_BYTES = 64 * 2**20
+
+
+def map_files(folder):
+    return sorted(path for path in folder.glob("notices/**/*.fit*") if path.is_file())
+
+
+def plain(path):
+    data = path.read_bytes()
+    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+
+
+def columns_of(data):
+    """Header and columns by astropy."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of headers of others
+        with fits.open(io.BytesIO(data)) as parts:
+            table = parts[1]
+            named = {c.name: np.asarray(table.data[c.name]).ravel() for c in table.columns}
+            return dict(table.header), named
+
+
+def truth_of(data):
+    """Order-29 start, density (sum 1) and greedy level of each row, by ligo.skymap."""
+    header, named = columns_of(data)
+    column = next(c for c in ("PROBDENSITY", "PROB", "PROBABILITY") if c in named)
+    values = named[column].astype(float)
+    if "UNIQ" in named:
+        lo, hi = ranges_of_uniq(named["UNIQ"].astype(np.int64))
+        area = (hi - lo) * np.pi / 3 / 4.0**29
+    else:
+        nside = header["NSIDE"]
+        if header["ORDERING"] == "RING":
+            values = healpy.reorder(values, r2n=True)
+        span = 4 ** (29 - healpy.nside2order(nside))
+        lo, area = np.arange(len(values)) * span, healpy.nside2pixarea(nside)
+    values = values / (values * area).sum()
+    return lo, values, find_greedy_credible_levels(values * area, ranking=values)
+
+
+def assert_agrees(made, data):
+    lo, density, level = truth_of(data)
+    told = made.match(Positions(lo * 0.0, lo * 0.0, lo))
+    assert told.probdensity_per_sr == pytest.approx(density, rel=1e-8)
+    # Ties come in any order; their last has the same level in every order.
+    rows = np.lexsort((level, density))
+    last = rows[np.append(np.diff(density[rows]) > 0, True)]
+    last = last[density[last] > 0]
+    assert len(last) > 20
+    assert told.credible_level[last] == pytest.approx(level[last], abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "area_90_deg2"),
+    [
+        ("gw/GW170817/GW170817_G298107_HL_bayestar.fits.gz", 0.491, 187),
+        ("fermi/GRB170817A/GRB170817A_gbuts_healpix_524666471.429.fit", 0.581, 1096),
+        ("fermi/GRB170817A/GRB170817A_gbuts_healpix.multiorder.fits", 0.581, 1096),
+        ("gw/GW170817/MS181101ab_labelled_GW170817.multiorder.fits", 0.556, 31),
+    ],
+)
+def test_the_kilonova_of_gw170817_lies_at_its_known_level(real_data, name, level, area_90_deg2):
+    made = read_sky_map((real_data / "notices" / name).read_bytes(), ARCHIVE_LIMITS)
+    assert made.match(AT2017GFO).credible_level[0] == pytest.approx(level, abs=0.001)
+    assert made.area_deg2(0.9) == pytest.approx(area_90_deg2, abs=0.6)
+
+
+def test_the_flat_map_of_gw170817_is_the_multi_order_map_that_it_was(real_data):
+    name = "notices/gw/GW170817/GW170817_G298107_HL_bayestar.fits.gz"
+    data = (real_data / name).read_bytes()
+    with pytest.raises(SkyMapError, match="at most"):
+        read_sky_map(data, MapLimits())
+    made = read_sky_map(data, ARCHIVE_LIMITS)
+    assert made.n_rows == 19_200
+    assert made.has_distance
+
+
+def test_every_map_of_moderate_size_agrees_with_ligo_skymap(real_data):
+    seen = 0
+    for path in map_files(real_data):
+        data = plain(path)
+        if len(data) > LARGE_BYTES:
+            continue
+        made = read_sky_map(path.read_bytes())
+        assert_agrees(made, data)
+        assert localization_of_bytes(made.to_bytes()) == made
+        seen += 1
+    assert seen == N_FILES - 4
+
+
+@pytest.mark.slow
+def test_every_large_flat_map_agrees_with_ligo_skymap(real_data):
+    seen = 0
+    for path in map_files(real_data):
+        data = plain(path)
+        if len(data) > LARGE_BYTES:
+            assert_agrees(read_sky_map(path.read_bytes(), ARCHIVE_LIMITS), data)
+            seen += 1
+    assert seen == 4
+
+
+def test_a_stub_and_a_pointer_in_place_of_a_map_are_refused_by_rule():
+    for data in (b"stuff", b"hhhh...", b"version https://git-lfs.github.com/spec/v1"):
+        with pytest.raises(SkyMapError, match="the data are a FITS file"):
+            read_sky_map(data)
