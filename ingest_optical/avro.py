@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import fastavro
-from fastavro.schema import SchemaParseException, UnknownType
+from fastavro.schema import SchemaParseException
 
 from correlator.errors import MalformedAlertError
 from ingest_optical.avro_shape import check_shape
@@ -43,13 +43,13 @@ UNDECODABLE = (
     IndexError,  # a union's branch or an enum's symbol that the schema has not
     KeyError,
     OverflowError,  # a date out of range
-    SchemaParseException,
-    UnknownType,
-    ValueError,  # a text that is not UTF-8, a length that is negative
     TypeError,
-    RecursionError,
+    ValueError,  # a text that is not UTF-8, a length that is negative
 )
-"""What fastavro raises on broken bytes, found by mutating real packets; converted at once."""
+"""What fastavro raises on broken bytes, found by mutating real packets and schemas at random."""
+
+_NO_SCHEMA = (*UNDECODABLE, RecursionError, SchemaParseException)
+"""What reading a broken schema raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,8 @@ def body_of_container(data: bytes, packet: str) -> Body:
     """
     check_size(data, packet)
     container = _Container(data, packet)
+    if container.blocks_at == len(data):
+        raise MalformedAlertError(packet, "a packet must hold one record", "no block")
     count, block, at = container.block(container.blocks_at)
     if count != 1 or at != len(data):
         raise MalformedAlertError(packet, "a packet must hold one record", f"{count} in a block")
@@ -182,7 +184,7 @@ def writer_schema(
     """
     try:
         return _parsed(schema_json, through)
-    except (*UNDECODABLE, AttributeError) as problem:
+    except _NO_SCHEMA as problem:
         raise MalformedAlertError(
             packet, "the Avro schema must be readable", f"{type(problem).__name__}: {problem}"
         ) from problem

@@ -106,9 +106,13 @@ def admit(packet: RawPacket, cuts: Mapping[str, QualityCuts] = DEFAULT_CUTS) -> 
     MalformedAlertError
         The packet cannot be understood.
     """
-    alert = decode_prefix(packet)
+    first_look = decode_prefix(packet)
+    if reasons := rejections(first_look, cuts[first_look.survey]):
+        return Rejected(reasons, first_look)
+    alert = decode(packet)
+    # Again: the distance to a Rubin ephemeris stands after the history.
     reasons = rejections(alert, cuts[alert.survey])
-    return Rejected(reasons, alert) if reasons else decode(packet)
+    return Rejected(reasons, first_look) if reasons else alert
 
 
 def _decode(packet: RawPacket, *, prefix_only: bool, max_points: int | None) -> Alert:

@@ -52,12 +52,12 @@ class Fields:
             return None
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise self.malformed(f"{name} must be a number", value)
-        if math.isnan(value) or value == self._unknown:
-            return None
         try:
             number = float(value)
-        except OverflowError:
+        except OverflowError:  # an integer of 400 digits in JSON
             number = math.inf
+        if math.isnan(number) or number == self._unknown:
+            return None
         if math.isinf(number):
             raise self.malformed(f"{name} must be finite", value)
         return number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from correlator.alert import Detection, Limit
@@ -15,10 +16,20 @@ N_FIRST_KEPT = 16
 
 
 def ordered_history(detections: Iterable[Detection], own_id: str) -> tuple[Detection, ...]:
-    """Detections by time, each source once, without the alert's own."""
-    by_time = sorted(detections, key=lambda d: (d.time_unix_s, d.source_id, d.flux_njy))
-    unique = {d.source_id: d for d in by_time if d.source_id != own_id}
-    return tuple(unique.values())
+    """Detections by time, each source once (its latest row), without the alert's own."""
+    unique = {d.source_id: d for d in sorted(detections, key=_order) if d.source_id != own_id}
+    return tuple(sorted(unique.values(), key=_order))
+
+
+def _order(detection: Detection) -> tuple[float, str, float, float, str]:
+    error = -math.inf if detection.flux_err_njy is None else detection.flux_err_njy
+    return (
+        detection.time_unix_s,
+        detection.source_id,
+        detection.flux_njy,
+        error,
+        detection.band,
+    )
 
 
 def ordered_limits(limits: Iterable[Limit]) -> tuple[Limit, ...]:

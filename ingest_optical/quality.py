@@ -180,9 +180,8 @@ DEFAULT_CUTS: Mapping[str, QualityCuts] = {
 def rejections(alert: Alert, cuts: QualityCuts) -> tuple[str, ...]:
     """Reasons not to join an alert, in a fixed order; empty means accepted.
 
-    Everything that is compared stands in the packet's prefix, so that a prefix-decoded alert and
-    the whole one have the same reasons; only the distance to a Rubin ephemeris does not, and no
-    preset for LSST uses it.
+    Everything that is compared stands in the packet's prefix, so that a first look and the whole
+    alert have the same reasons, but for the distance to a Rubin ephemeris.
     """
     return (
         *_detection_reasons(alert, cuts),

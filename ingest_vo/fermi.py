@@ -3,7 +3,7 @@
 A GBM trigger has one TrigID over its notices; LAT numbers its own triggers, and numbers the same
 burst differently on board and off line. ISOTime is T0. LAT packets whose Burst_TJD is broken
 carry a nonsense date in their IVORN and an ISOTime cut to the minute; they are taken as they are,
-T0 then being good to a minute.
+T0 then being anywhere in that minute.
 """
 
 from __future__ import annotations
@@ -49,6 +49,11 @@ _GBM_STAGES = {
 _LAT_RANKS = {120: 10, 121: 20, 122: 30, 128: 40}
 """Initial, updated, final and off-line position."""
 
+MINUTE_S, DAY_S = 60.0, 86_400.0
+
+UNIX_EPOCH_TJD = 587.0
+"""1970-01-01 in Truncated Julian Days (JD 2440000.5)."""
+
 _SUBTHRESHOLD = 131
 _FINAL = 115
 _LAT_KNOWN_SOURCE = 125
@@ -91,9 +96,7 @@ def _gbm(packet: VOEventPacket, kind: int | None) -> Notice:
         base,
         is_burst=verdict,
         event_unix_s=packet.required_time(),
-        localization=meaning.circle(
-            packet.name, packet.ra_deg, packet.dec_deg, packet.radius_deg
-        ),
+        localization=meaning.circle(packet.name, packet.ra_deg, packet.dec_deg, packet.radius_deg),
         localization_rank=stage.rank,
         sequence=sequence or 0.0,
         skymap_url=_gbm_map_url(packet),
@@ -175,12 +178,15 @@ def _lat(packet: VOEventPacket, kind: int | None) -> Notice:
         stream="fermi-lat-monitor" if known else "fermi-lat",
         event_id=trigger_id(packet), messenger=Messenger.GAMMA_RAY,
     )  # fmt: skip
+    t0 = packet.required_time()
     test_statistic = packet.positive("Image_Test_Stat")
-    source = packet.text("SourceName") if known else None
+    # Published as the name of the light curve's file: 0FGLJ1641.4+3939_86400.png.
+    source = (packet.text("SourceName") or "").rpartition("_")[0] if known else None
     return replace(
         base,
         is_burst=False if known else None,
-        event_unix_s=packet.required_time(),
+        event_unix_s=t0,
+        event_end_unix_s=t0 + MINUTE_S if _has_broken_clock(packet, t0) else None,
         localization=systematics.LAT.circle(
             packet.name, packet.ra_deg, packet.dec_deg, packet.radius_deg
         ),
@@ -190,3 +196,11 @@ def _lat(packet: VOEventPacket, kind: int | None) -> Notice:
         significance_kind=None if test_statistic is None else "Image_Test_Stat",
         classification=((rules.id_of(packet.name, "SourceName", source), None),) if source else (),
     )
+
+
+def _has_broken_clock(packet: VOEventPacket, t0_unix_s: float) -> bool:
+    """Whether Burst_TJD and Burst_SOD are of another day than ISOTime."""
+    tjd, second = packet.number("Burst_TJD"), packet.number("Burst_SOD")
+    if tjd is None or second is None:
+        return False
+    return abs((tjd - UNIX_EPOCH_TJD) * DAY_S + second - t0_unix_s) > DAY_S

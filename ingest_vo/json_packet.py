@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import UnionType
 
 import orjson
 
 from correlator.errors import MalformedNoticeError
 from ingest_vo import rules
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +104,12 @@ class JsonPacket:
             raise MalformedNoticeError(self.name, f"{key} must be present")
         return said
 
-    def _typed(self, key: str, kind: object, called: str) -> object:
+    def _typed(self, key: str, kind: type | UnionType, called: str) -> object:
         said = self.fields.get(key)
         if said is None:
             return None
         # A bool is an int to Python, never to us.
-        if (kind is not bool and isinstance(said, bool)) or not isinstance(said, kind):  # type: ignore[arg-type]
+        if (kind is not bool and isinstance(said, bool)) or not isinstance(said, kind):
             raise MalformedNoticeError(self.name, f"{key} must be {called}", said)
         return said
 
@@ -120,7 +123,7 @@ def read_json(packet: bytes, name: str) -> JsonPacket:
         Not JSON, or JSON that is not an object.
     """
     try:
-        fields = orjson.loads(packet)
+        fields = orjson.loads(packet.removeprefix(BYTE_ORDER_MARK))
     except orjson.JSONDecodeError as error:
         raise MalformedNoticeError(name, "JSON must be well-formed", str(error)) from None
     if not isinstance(fields, dict):

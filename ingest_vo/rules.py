@@ -21,6 +21,7 @@ _ISO_TIME = re.compile(
     re.ASCII,
 )
 
+_NUMBER = re.compile(r"[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][+-]?\d{1,4})?", re.ASCII)
 _WHOLE_NUMBER = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 
 
@@ -46,11 +47,9 @@ def unix_s_of(name: str, what: str, text: str) -> float:
 
 def number_of(name: str, what: str, text: str) -> float:
     """Finite number that a text spells."""
-    try:
-        number = float(text)
-    except ValueError:
-        raise MalformedNoticeError(name, f"{what} must be a number", text) from None
-    return finite(name, what, number)
+    if _NUMBER.fullmatch(text.strip()) is None:
+        raise MalformedNoticeError(name, f"{what} must be a number", text)
+    return finite(name, what, float(text))
 
 
 def finite(name: str, what: str, number: float) -> float:

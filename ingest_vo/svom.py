@@ -72,7 +72,7 @@ def to_notice(packet: VOEventPacket) -> Notice:
         is_burst=kind.is_burst,
         event_unix_s=t0,
         event_end_unix_s=end,
-        localization=kind.meaning and kind.meaning.circle(
+        localization=None if kind.meaning is None else kind.meaning.circle(
             packet.name, packet.ra_deg, packet.dec_deg, packet.radius_deg
         ),
         localization_rank=kind.rank,

@@ -22,7 +22,7 @@ FIRST_IMAGE_TRIGGER = 20_000
 class _Kind:
     """Instrument of a packet type; rank of its position, None where it has none of its own."""
 
-    instrument: str
+    instrument: str | None
     rank: int | None
     says_t0: bool = True
 
@@ -65,8 +65,7 @@ def to_notice(packet: VOEventPacket) -> Notice:
         packet, mission="Swift", instrument=kind.instrument,
         stream="swift-known-source" if number == _KNOWN_SOURCE else "swift",
         event_id=trigger_id(packet),
-        messenger=Messenger.GAMMA_RAY if kind.instrument == "BAT" else _MESSENGERS.get(
-            kind.instrument, Messenger.GAMMA_RAY),
+        messenger=_MESSENGERS.get(kind.instrument or "BAT", Messenger.GAMMA_RAY),
     )  # fmt: skip
     if packet.role == "utility":
         return base

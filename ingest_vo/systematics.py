@@ -93,7 +93,9 @@ def holds_systematics(circle: Circle) -> bool:
     return max(circle.systematics, key=lambda part: part.weight).r68_deg == 0.0
 
 
-def _mixture(core_deg: float, core_weight: float, tail_deg: float) -> tuple[SystematicComponent, ...]:
+def _mixture(
+    core_deg: float, core_weight: float, tail_deg: float
+) -> tuple[SystematicComponent, ...]:
     return (
         SystematicComponent(weight=core_weight, r68_deg=core_deg),
         SystematicComponent(weight=1.0 - core_weight, r68_deg=tail_deg),

@@ -24,6 +24,8 @@ MAX_XML_BYTES = 1_000_000
 MAX_DEPTH = 50
 """Deepest nesting of elements; a VOEvent needs 9 (WhereWhen down to C1)."""
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 ROLES = ("observation", "test", "utility", "prediction")
 """The roles of VOEvent 2.0 (IVOA Recommendation 2011-07-11, section 3.1.2)."""
 
@@ -184,7 +186,7 @@ def _checked_root(packet: bytes, name: str) -> etree._Element:
         huge_tree=False, remove_comments=True, remove_pis=True, recover=False,
     )  # fmt: skip
     try:
-        root = etree.fromstring(packet.strip(), parser)
+        root = etree.fromstring(packet.removeprefix(BYTE_ORDER_MARK).strip(), parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise MalformedNoticeError(name, "XML must be well-formed", str(error)) from None
     _strip_namespaces(root, name)
@@ -200,7 +202,11 @@ def _strip_namespaces(root: etree._Element, name: str) -> None:
         if depth > MAX_DEPTH:
             raise MalformedNoticeError(name, f"XML must be at most {MAX_DEPTH} elements deep")
         if event == "start" and isinstance(element.tag, str):
-            element.tag = etree.QName(element).localname
+            tag = element.tag
+            try:
+                element.tag = tag.rpartition("}")[2]
+            except ValueError:  # libxml2 lets pass what lxml does not: <:Param>
+                raise MalformedNoticeError(name, "an element must have a name", tag) from None
 
 
 def _params(root: etree._Element) -> tuple[Mapping[str, str], Mapping[str, Mapping[str, str]]]:

@@ -55,9 +55,7 @@ def frame(
 
 def is_test(packet: VOEventPacket) -> bool:
     """Test by the role, by a flag or by a trigger id that only tests have."""
-    return (
-        packet.role == "test" or packet.is_set(*_TEST_FLAGS) or packet.text("TrigID") == "99999"
-    )
+    return packet.role == "test" or packet.is_set(*_TEST_FLAGS) or packet.text("TrigID") == "99999"
 
 
 def gcn_type(packet: VOEventPacket) -> str:

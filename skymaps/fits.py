@@ -187,19 +187,20 @@ def _merged(lo: Indices, hi: Indices, values: Layers) -> tuple[Indices, Indices,
     """Merge four sibling cells that are equal to the last bit in every layer, bottom up."""
     if not len(lo):
         return lo, hi, values
-    rows = np.argsort(lo, kind="stable")
-    lo, hi, values = lo[rows], hi[rows], values[:, rows]
+    if (lo[1:] < lo[:-1]).any():
+        rows = np.argsort(lo, kind="stable")
+        lo, hi, values = lo[rows], hi[rows], values[:, rows]
     for order in range(int(orders_of_ranges(lo, hi).max()), 0, -1):
         span = np.int64(1) << (2 * (MAX_ORDER - order))
         first = np.flatnonzero((hi - lo == span) & (lo % (4 * span) == 0))
         first = first[first + 3 < len(lo)]
         bits = values.view(np.int64)
         for k in (1, 2, 3):
-            there = (lo[first + k] == lo[first] + k * span) & (
-                hi[first + k] == lo[first + k] + span
-            )
-            first = first[there]
+            start = lo[first] + k * span
+            first = first[(lo[first + k] == start) & (hi[first + k] == start + span)]
             first = first[(bits[:, first + k] == bits[:, first]).all(axis=0)]
+        if not len(first):
+            continue
         hi[first] += 3 * span
         keep = np.ones(len(lo), dtype=bool)
         keep[(first[:, np.newaxis] + [1, 2, 3]).ravel()] = False

@@ -13,7 +13,7 @@ from sqlalchemy import Row as StoredRow
 
 from correlator.ranking import Coincidence
 from correlator.wire import of_json, to_json
-from storage.database import Database, Row, equal_to
+from storage.database import Database, Row, equal_to, take_turn
 from storage.schema import coincidences
 
 
@@ -108,6 +108,7 @@ class CoincidenceStore:
         if strange := {c.pair.event_key for c in wanted.values()} - {event_key}:
             raise ValueError(f"coincidences of {event_key} expected, got {sorted(strange)}")
         with self._database.writing() as connection:
+            take_turn(connection, f"coincidences of {event_key}")
             current = _current_of_event(connection, event_key)
             made = [
                 *_changed(wanted, current, published_unix_s),

@@ -7,7 +7,17 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Engine, StaticPool, Table, true
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    StaticPool,
+    Table,
+    func,
+    select,
+    true,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
@@ -56,6 +66,15 @@ class Database:
                 upsert(connection, table, rows, replaces)
 
 
+def take_turn(connection: Connection, name: str) -> None:
+    """Wait until no other transaction has the turn of that name; it ends with the transaction.
+
+    What reads, compares and writes needs it in PostgreSQL; in SQLite every writer has its turn.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
 def upsert(
     connection: Connection, table: Table, rows: Sequence[Row], replaces: Replaces | None = None
 ) -> None:
@@ -100,7 +119,8 @@ def _rounds(rows: Sequence[Row], key: list[str]) -> list[list[Row]]:
         if turn == len(rounds):
             rounds.append([])
         rounds[turn].append(row)
-    return rounds
+    # In the order of the key, so that two writers cannot wait for each other.
+    return [sorted(each, key=lambda row: [row[name] for name in key]) for each in rounds]
 
 
 def always(_new: Columns, _stored: Columns) -> ColumnElement[bool]:

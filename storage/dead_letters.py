@@ -58,6 +58,7 @@ class DeadLetterStore:
         rule
             The rule that it breaks (``MalformedPacketError.rule``); the reason if not given.
         """
+        source, packet_name, reason = _plain(source), _plain(packet_name), _plain(reason)
         sha256 = hashlib.sha256(packet).hexdigest()
         said = "\0".join((source, sha256, reason))
         row = {
@@ -65,7 +66,7 @@ class DeadLetterStore:
             "source": source,
             "packet_name": packet_name,
             "packet_sha256": sha256,
-            "rule": rule or reason,
+            "rule": _plain(rule or reason),
             "reason": reason,
             "received_unix_s": received_unix_s,
             "packet": packet,
@@ -108,3 +109,8 @@ class DeadLetterStore:
         with self._database.reading() as connection:
             rows = connection.execute(found).all()
         return dict(sorted(((r, int(k)) for r, k in rows), key=lambda row: (-row[1], row[0])))
+
+
+def _plain(said: str) -> str:
+    """Text that every database takes: what was refused may hold NUL or half a character."""
+    return said.replace("\0", "\\0").encode(errors="backslashreplace").decode()

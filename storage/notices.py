@@ -79,13 +79,13 @@ class NoticeStore:
     def packets_of_event(self, event_key: str) -> list[tuple[str, bytes]]:
         """Name and bytes of every packet of an event, by notice id: not in order of arrival."""
         c = notices.c
-        found = select(c.notice_id, c.content_sha256, c.packet_name, c.packet).where(
-            c.event_key == event_key
+        found = (
+            select(c.packet_name, c.packet)
+            .where(c.event_key == event_key)
+            .order_by(c.notice_id, c.content_sha256)
         )
         with self._database.reading() as connection:
-            # Sorted here, for the databases do not agree on the order of text.
-            rows = sorted(connection.execute(found), key=lambda r: (r.notice_id, r.content_sha256))
-        return [(row.packet_name, row.packet) for row in rows]
+            return [(row.packet_name, row.packet) for row in connection.execute(found)]
 
     def packet(self, notice_id: str) -> bytes | None:
         """Bytes of a notice as received; of several contents, that of the lowest hash."""

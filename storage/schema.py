@@ -22,17 +22,25 @@ from sqlalchemy import (
     Table,
     Text,
 )
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
 )
 
 
-def _key(name: str, kind: type[Any] = Text) -> Column[Any]:
+TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+"""Text in the order of its bytes, as in SQLite: so both databases sort and compare alike."""
+
+Kind = TypeEngine[Any] | type[TypeEngine[Any]]
+
+
+def _key(name: str, kind: Kind = TEXT) -> Column[Any]:
     return Column(name, kind, primary_key=True, autoincrement=False)
 
 
-def _said(name: str, kind: type[Any] = Text) -> Column[Any]:
+def _said(name: str, kind: Kind = TEXT) -> Column[Any]:
     return Column(name, kind, nullable=False)
 
 
@@ -43,7 +51,7 @@ notices = Table(
     _key("content_sha256"),
     _said("source"),
     _said("mission"),
-    Column("instrument", Text),
+    Column("instrument", TEXT),
     _said("notice_type"),
     _said("event_key"),
     _said("event_id"),
@@ -55,13 +63,13 @@ notices = Table(
     Column("is_burst", Boolean),
     Column("event_unix_s", Double),
     Column("notice_unix_s", Double),
-    Column("localization_sha256", Text),
+    Column("localization_sha256", TEXT),
     _said("localization_rank", Integer),
     _said("sequence", Double),
-    Column("skymap_url", Text),
+    Column("skymap_url", TEXT),
     Column("far_hz", Double),
     Column("significance", Double),
-    Column("significance_kind", Text),
+    Column("significance_kind", TEXT),
     _said("packet_name"),
     _said("received_unix_s", Double),
     _said("packet", LargeBinary),
@@ -91,10 +99,10 @@ events = Table(
     _said("version", Integer),
     Column("is_burst", Boolean),
     Column("event_unix_s", Double),
-    Column("localization_sha256", Text),
+    Column("localization_sha256", TEXT),
     Column("far_hz", Double),
     Column("significance", Double),
-    Column("significance_kind", Text),
+    Column("significance_kind", TEXT),
     _said("body"),
     Index(None, "event_unix_s"),
     Index(None, "mission", "event_unix_s"),
@@ -147,14 +155,14 @@ pairs = Table(
     _said("event_version", Integer),
     _said("object_version", Integer),
     _said("is_live", Boolean),
-    Column("withdrawn_reason", Text),
-    Column("event_class", Text),
+    Column("withdrawn_reason", TEXT),
+    Column("event_class", TEXT),
     Column("delta_t_s", Double),
     Column("credible_level", Double),
     Column("probdensity_per_sr", Double),
     Column("separation_deg", Double),
     Column("log_lr", Double),
-    Column("body", Text),
+    Column("body", TEXT),
     Index(None, "event_key", "is_live"),
     Index(None, "object_key"),
 )
@@ -170,12 +178,12 @@ coincidences = Table(
     _said("event_key"),
     _said("object_key"),
     _said("published_unix_s", Double),
-    Column("reason", Text),
-    Column("content_sha256", Text),
+    Column("reason", TEXT),
+    Column("content_sha256", TEXT),
     Column("rank", Integer),
     Column("log_lr", Double),
     Column("priority", Double),
-    Column("body", Text),
+    Column("body", TEXT),
     Index(None, "event_key", "is_current"),
     Index(None, "object_key"),
     Index(None, "case_name", "is_current"),
@@ -194,7 +202,7 @@ targets = Table(
     _said("priority", Double),
     _said("ra_deg", Double),
     _said("dec_deg", Double),
-    Column("retired_reason", Text),
+    Column("retired_reason", TEXT),
     _said("as_of_unix_s", Double),
     _said("content_sha256"),
     _said("body"),

@@ -13,7 +13,7 @@ from correlator.ranking import Coincidence
 from correlator.target import Target, TargetState
 from correlator.wire import of_json, to_json
 from storage.coincidences import content_sha256
-from storage.database import Database, Row, always, equal_to, upsert
+from storage.database import Database, Row, always, equal_to, take_turn, upsert
 from storage.schema import targets
 
 LEFT_THE_LIST = "it is no longer among the targets of its science case"
@@ -57,6 +57,7 @@ class TargetStore:
         if strange := {t.case for t in wanted.values()} - {case}:
             raise ValueError(f"targets of {case} expected, got {sorted(strange)}")
         with self._database.writing() as connection:
+            take_turn(connection, f"targets of {case}")
             known = _active(connection, case)
             retired = [
                 _retired(_target(known[target_id]), why_gone)

@@ -12,8 +12,8 @@ from ingest_vo.reader import to_notice
 from correlator.alert import Alert
 from correlator.errors import ConfigurationError, MalformedPacketError
 from correlator.wire import to_json
-from ingest_optical.decoder import Rejected, admit
-from ingest_optical.packets import RawPacket, read_packets
+from ingest_optical.decoder import Rejected, admit, decode
+from ingest_optical.packets import read_packets
 from streams.topics import NOTICES_RAW, OPTICAL_ALERTS
 
 _OPTICAL = (".avro", ".parquet", ".tar.gz")
@@ -116,10 +116,8 @@ def archive_files(paths: Iterable[Path]) -> list[Path]:
 
 def read_alerts(paths: Iterable[Path], archive: Archive) -> Iterator[Alert]:
     """Every alert of some files, in full and ungated; what cannot be read joins the refusals."""
-    from ingest_optical.decoder import decode
-
     for path in files_under(paths, _OPTICAL):
-        for packet in _packets(path, archive):
+        for packet in read_packets(path):
             try:
                 yield decode(packet)
             except MalformedPacketError as error:
@@ -127,7 +125,7 @@ def read_alerts(paths: Iterable[Path], archive: Archive) -> Iterator[Alert]:
 
 
 def _alerts(path: Path, archive: Archive) -> Iterator[Alert]:
-    for packet in _packets(path, archive):
+    for packet in read_packets(path):
         archive.n_alerts += 1
         try:
             result = admit(packet)
@@ -139,13 +137,6 @@ def _alerts(path: Path, archive: Archive) -> Iterator[Alert]:
                 archive.rejected[reason] = archive.rejected.get(reason, 0) + 1
         else:
             yield result
-
-
-def _packets(path: Path, archive: Archive) -> Iterator[RawPacket]:
-    try:
-        yield from read_packets(path)
-    except MalformedPacketError as error:
-        archive.refusals.append(Refusal(str(path), str(error), b""))
 
 
 def _alert_delivery(alert: Alert) -> Delivery:

@@ -10,14 +10,13 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from correlator.errors import ConfigurationError
+from storage.database import take_turn
 from storage.engine import shown_url, writing
 from storage.schema import metadata
-
-_LOCK = 0x6D6D635F6462
-"""Key of the PostgreSQL advisory lock: workers that start together upgrade one by one."""
 
 
 def upgrade(engine: Engine) -> None:
@@ -26,18 +25,18 @@ def upgrade(engine: Engine) -> None:
     Raises
     ------
     ConfigurationError
-        The store is of a version that this release does not know.
+        The store is of a version that this release does not know, or has tables in the way.
     """
     with writing(engine).begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        take_turn(connection, "upgrade")  # workers that start together upgrade one by one
         config = _config()
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, "head")
-        except CommandError as error:
+        except (CommandError, SQLAlchemyError) as error:
+            said = getattr(error, "orig", None) or error
             raise ConfigurationError(
-                f"event store {shown_url(engine.url)}: made by a newer release? {error}"
+                f"event store {shown_url(engine.url)}: its tables are not of this release: {said}"
             ) from error
 
 

@@ -3,11 +3,14 @@
 import gzip
 import io
 
+import healpy
 import numpy as np
 from astropy.io import fits
+from astropy.table import Table
 
-MAX_ORDER = 29
 FULL_SKY = 4.0 * np.pi
+ORDER = 4
+N_PIXELS = 12 * 4**ORDER
 
 
 def tiling(seed, max_order=5, keep=1.0):
@@ -71,3 +74,46 @@ def multi_order_bytes(uniq, density, distance=(), compress=False):
     names = ("DISTMU", "DISTSIGMA", "DISTNORM")
     columns += [(n, "D", "Mpc", d) for n, d in zip(names, distance, strict=False)]
     return fits_bytes(columns, {"ORDERING": "NUNIQ", "INDXSCHM": "EXPLICIT"}, compress)
+
+
+def flat_file(
+    values,
+    *,
+    ring=False,
+    explicit=False,
+    vector=False,
+    single=False,
+    column="PROB",
+    unit="",
+    compress=False,
+    **header,
+):
+    """FITS file of values in NESTED order; explicit files leave out the zeros."""
+    pixel = np.arange(N_PIXELS)
+    if ring:
+        pixel = healpy.nest2ring(2**ORDER, pixel)
+        rows = np.argsort(pixel)
+        pixel, values = pixel[rows], values[rows]
+    columns = []
+    if explicit:
+        some = values > 0
+        pixel, values = pixel[some][::-1], values[some][::-1]
+        columns.append(("PIXEL", "J", "", pixel))
+    code, width = ("E" if single else "D"), (64 if vector else 1)
+    shaped = values.reshape(-1, width) if vector else values
+    columns.append((column, f"{width}{code}" if vector else code, unit, shaped))
+    said = {
+        "ORDERING": "RING" if ring else "NESTED",
+        "NSIDE": 2**ORDER,
+        "INDXSCHM": "EXPLICIT" if explicit else "IMPLICIT",
+        **header,
+    }
+    return fits_bytes(columns, said, compress)
+
+
+def unsigned_file(uniq, density):
+    table = fits.table_to_hdu(Table({"UNIQ": uniq.astype(np.uint64), "PROBDENSITY": density}))
+    table.header["ORDERING"] = "NUNIQ"
+    file = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(file)
+    return file.getvalue()

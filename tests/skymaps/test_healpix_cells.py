@@ -4,7 +4,7 @@ import astropy_healpix
 import numpy as np
 import pytest
 from astropy import units
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skymaps.healpix import (
@@ -22,6 +22,7 @@ cells = st.integers(0, MAX_ORDER).flatmap(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(cells, min_size=1, max_size=20))
 def test_uniq_indices_become_the_ranges_of_their_cells_and_back(pairs):
     order, ipix = (np.array(x, dtype=np.int64) for x in zip(*pairs, strict=True))

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skymaps.errors import SkyMapError
@@ -59,6 +59,7 @@ def maps(draw):
     return SkyMap.from_uniq(uniq, density, *layers)
 
 
+@settings(deadline=None)
 @given(circles())
 def test_a_circle_comes_back_exactly(circle):
     data = localization_to_bytes(circle)
@@ -68,6 +69,7 @@ def test_a_circle_comes_back_exactly(circle):
     assert circle.sha256 == back.sha256 == hashlib.sha256(data).hexdigest()
 
 
+@settings(deadline=None)
 @given(maps())
 def test_a_map_comes_back_exactly(made):
     data = localization_to_bytes(made)
@@ -79,6 +81,7 @@ def test_a_map_comes_back_exactly(made):
     assert made.sha256 == back.sha256 == hashlib.sha256(data).hexdigest()
 
 
+@settings(deadline=None)
 @given(maps(), st.data())
 def test_no_piece_of_a_map_is_taken_for_a_map(made, data):
     wire = made.to_bytes()
@@ -87,6 +90,7 @@ def test_no_piece_of_a_map_is_taken_for_a_map(made, data):
         localization_of_bytes(wire[:cut])
 
 
+@settings(deadline=None)
 @given(maps(), st.data())
 def test_no_flipped_bit_of_a_map_goes_unseen(made, data):
     wire = bytearray(made.to_bytes())
@@ -96,6 +100,7 @@ def test_no_flipped_bit_of_a_map_goes_unseen(made, data):
         localization_of_bytes(bytes(wire))
 
 
+@settings(deadline=None)
 @given(st.one_of(st.binary(max_size=99), st.binary(max_size=99).map(lambda b: b"SKYM\x01" + b)))
 def test_arbitrary_bytes_are_refused(data):
     with pytest.raises(SkyMapError):

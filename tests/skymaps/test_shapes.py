@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import vonmises_fisher
 
@@ -45,12 +45,14 @@ systematic_sets = st.sampled_from([(), GND, (SystematicComponent(1.0, 2.0),)])
 radii = st.one_of(st.floats(0.5 * ARCSEC, 0.1), st.floats(0.1, 60.0))
 
 
+@settings(deadline=None)
 @given(radii, st.floats(0.3, 0.97), systematic_sets)
 def test_the_density_of_a_circle_integrates_to_one(radius_deg, level, systematics):
     shape = circle(radius_deg, level, systematics)
     assert integrated(shape, 180.0, radius_deg) == pytest.approx(1.0, abs=1e-7)
 
 
+@settings(deadline=None)
 @given(radii, st.floats(0.3, 0.97), systematic_sets, st.floats(0.1, 3.0))
 def test_the_credible_level_is_the_integral_of_the_density_so_far(
     radius_deg, level, systematics, times
@@ -61,6 +63,7 @@ def test_the_credible_level_is_the_integral_of_the_density_so_far(
     assert told == pytest.approx(integrated(shape, t_deg, radius_deg), abs=1e-7)
 
 
+@settings(deadline=None)
 @given(st.floats(0.5 * ARCSEC, 60.0), st.floats(0.3, 0.97))
 def test_a_published_radius_holds_its_published_level(radius_deg, level):
     shape = circle(radius_deg, level)
@@ -69,6 +72,7 @@ def test_a_published_radius_holds_its_published_level(radius_deg, level):
     assert shape.radius_at(level) == pytest.approx(radius_deg, rel=1e-9)
 
 
+@settings(deadline=None)
 @given(radii, systematic_sets, st.floats(0.0, 1.0))
 def test_the_radius_at_a_level_has_that_level(radius_deg, systematics, level):
     shape = circle(radius_deg, 0.9, systematics)
@@ -80,6 +84,7 @@ def test_the_radius_at_a_level_has_that_level(radius_deg, systematics, level):
     assert shape.area_deg2(level) == pytest.approx(float(cap_deg2), rel=1e-9)
 
 
+@settings(deadline=None)
 @given(radii, systematic_sets, st.lists(st.floats(0.0, 180.0), min_size=2, max_size=9))
 def test_density_falls_and_level_rises_with_separation(radius_deg, systematics, separations):
     match = circle(radius_deg, 0.68, systematics).match(along_equator(sorted(separations)))

@@ -9,7 +9,7 @@ import pytest
 from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skymaps.errors import SkyMapError
@@ -39,6 +39,7 @@ def levels_by_density(density, level):
     return values, highest
 
 
+@settings(deadline=None)
 @given(seeds, shares, st.booleans())
 def test_levels_are_those_of_ligo_skymap(seed, keep, ties):
     uniq, density, order = random_map(seed, keep=keep, ties=ties)
@@ -53,6 +54,7 @@ def test_levels_are_those_of_ligo_skymap(seed, keep, ties):
     assert made.sum_before_normalising == pytest.approx(3.0)
 
 
+@settings(deadline=None)
 @given(seeds)
 def test_a_position_has_the_values_that_ligo_crossmatch_finds(seed):
     uniq, density, _ = random_map(seed)
@@ -65,6 +67,7 @@ def test_a_position_has_the_values_that_ligo_crossmatch_finds(seed):
     assert match.credible_level == pytest.approx(truth.searched_prob, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(seeds, shares)
 def test_a_position_has_the_density_of_the_cell_that_holds_it(seed, keep):
     uniq, density, order = random_map(seed, keep=keep)
@@ -84,6 +87,7 @@ def test_a_position_has_the_density_of_the_cell_that_holds_it(seed, keep):
     assert not match.inside(1.0)[nowhere].any()
 
 
+@settings(deadline=None)
 @given(seeds, shares, st.booleans(), st.floats(0.0, 1.0))
 def test_the_region_of_a_level_is_where_its_positions_are_inside(seed, keep, ties, level):
     uniq, density, _ = random_map(seed, keep=keep, ties=ties)
@@ -102,6 +106,7 @@ def test_the_region_of_a_level_is_where_its_positions_are_inside(seed, keep, tie
     assert (len(ranges) > 0) == (level > 0.0)
 
 
+@settings(deadline=None)
 @given(seeds, shares)
 def test_the_region_of_a_level_is_the_smallest_that_reaches_it(seed, keep):
     uniq, density, order = random_map(seed, keep=keep)
@@ -116,6 +121,7 @@ def test_the_region_of_a_level_is_the_smallest_that_reaches_it(seed, keep):
     assert made.area_deg2(0.9) == pytest.approx(taken, rel=1e-9)
 
 
+@settings(deadline=None)
 @given(seeds, shares)
 def test_the_order_of_the_rows_does_not_matter(seed, keep):
     uniq, density, _ = random_map(seed, keep=keep, ties=True)
@@ -128,6 +134,7 @@ def test_the_order_of_the_rows_does_not_matter(seed, keep):
     assert one.credible_level.tolist() == other.credible_level.tolist()
 
 
+@settings(deadline=None)
 @given(seeds, shares)
 def test_a_position_has_the_distance_of_its_cell_or_none(seed, keep):
     uniq, density, _ = random_map(seed, keep=keep)

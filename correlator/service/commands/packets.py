@@ -76,11 +76,8 @@ def _notice_rows(file: Path) -> Iterator[Row]:
 
 
 def _alert_rows(file: Path) -> Iterator[Row]:
-    try:
-        for packet in read_packets(file):
-            try:
-                yield {"file": str(file)} | alert_row(decode(packet))
-            except MalformedPacketError as error:
-                yield {"file": str(file), "error": str(error)}
-    except MalformedPacketError as error:
-        yield {"file": str(file), "error": str(error)}
+    for packet in read_packets(file):
+        try:
+            yield {"file": str(file)} | alert_row(decode(packet, max_points=None))
+        except MalformedPacketError as error:
+            yield {"file": str(file), "error": str(error)}

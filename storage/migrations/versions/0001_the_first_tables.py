@@ -1,29 +1,35 @@
-"""The tables of the first release."""
+"""The tables of the first release.
+
+There is no way back: to go down would delete history.
+"""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
+TEXT = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     op.create_table(
         "alerts",
-        sa.Column("survey", sa.Text(), nullable=False),
-        sa.Column("alert_id", sa.Text(), nullable=False),
-        sa.Column("object_id", sa.Text(), nullable=False),
+        sa.Column("survey", TEXT, nullable=False),
+        sa.Column("alert_id", TEXT, nullable=False),
+        sa.Column("object_id", TEXT, nullable=False),
         sa.Column("time_unix_s", sa.Double(), nullable=False),
         sa.Column("ra_deg", sa.Double(), nullable=False),
         sa.Column("dec_deg", sa.Double(), nullable=False),
         sa.Column("index_29", sa.BigInteger(), nullable=False),
-        sa.Column("band", sa.Text(), nullable=False),
+        sa.Column("band", TEXT, nullable=False),
         sa.Column("flux_njy", sa.Double(), nullable=False),
         sa.Column("mag_ab", sa.Double()),
         sa.Column("real_bogus", sa.Double()),
-        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("survey", "alert_id", name="pk_alerts"),
     )
     op.create_index("ix_alerts_index_29_time_unix_s", "alerts", ["index_29", "time_unix_s"])
@@ -32,20 +38,20 @@ def upgrade() -> None:
 
     op.create_table(
         "coincidences",
-        sa.Column("coincidence_id", sa.Text(), nullable=False),
-        sa.Column("case_name", sa.Text(), nullable=False),
+        sa.Column("coincidence_id", TEXT, nullable=False),
+        sa.Column("case_name", TEXT, nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("is_current", sa.Boolean(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("event_key", sa.Text(), nullable=False),
-        sa.Column("object_key", sa.Text(), nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("event_key", TEXT, nullable=False),
+        sa.Column("object_key", TEXT, nullable=False),
         sa.Column("published_unix_s", sa.Double(), nullable=False),
-        sa.Column("reason", sa.Text()),
-        sa.Column("content_sha256", sa.Text()),
+        sa.Column("reason", TEXT),
+        sa.Column("content_sha256", TEXT),
         sa.Column("rank", sa.Integer()),
         sa.Column("log_lr", sa.Double()),
         sa.Column("priority", sa.Double()),
-        sa.Column("body", sa.Text()),
+        sa.Column("body", TEXT),
         sa.PrimaryKeyConstraint("coincidence_id", "case_name", "revision", name="pk_coincidences"),
     )
     op.create_index(
@@ -59,12 +65,12 @@ def upgrade() -> None:
 
     op.create_table(
         "dead_letters",
-        sa.Column("dead_letter_id", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("packet_name", sa.Text(), nullable=False),
-        sa.Column("packet_sha256", sa.Text(), nullable=False),
-        sa.Column("rule", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("dead_letter_id", TEXT, nullable=False),
+        sa.Column("source", TEXT, nullable=False),
+        sa.Column("packet_name", TEXT, nullable=False),
+        sa.Column("packet_sha256", TEXT, nullable=False),
+        sa.Column("rule", TEXT, nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
         sa.Column("received_unix_s", sa.Double(), nullable=False),
         sa.Column("packet", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("dead_letter_id", name="pk_dead_letters"),
@@ -75,19 +81,19 @@ def upgrade() -> None:
 
     op.create_table(
         "events",
-        sa.Column("event_key", sa.Text(), nullable=False),
-        sa.Column("event_id", sa.Text(), nullable=False),
-        sa.Column("mission", sa.Text(), nullable=False),
-        sa.Column("messenger", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("event_key", TEXT, nullable=False),
+        sa.Column("event_id", TEXT, nullable=False),
+        sa.Column("mission", TEXT, nullable=False),
+        sa.Column("messenger", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("is_burst", sa.Boolean()),
         sa.Column("event_unix_s", sa.Double()),
-        sa.Column("localization_sha256", sa.Text()),
+        sa.Column("localization_sha256", TEXT),
         sa.Column("far_hz", sa.Double()),
         sa.Column("significance", sa.Double()),
-        sa.Column("significance_kind", sa.Text()),
-        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("significance_kind", TEXT),
+        sa.Column("body", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("event_key", name="pk_events"),
     )
     op.create_index("ix_events_event_unix_s", "events", ["event_unix_s"])
@@ -95,8 +101,8 @@ def upgrade() -> None:
 
     op.create_table(
         "localizations",
-        sa.Column("sha256", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("sha256", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
         sa.Column("area_90_deg2", sa.Double(), nullable=False),
         sa.Column("n_bytes", sa.Integer(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
@@ -104,30 +110,30 @@ def upgrade() -> None:
     )
     op.create_table(
         "notices",
-        sa.Column("notice_id", sa.Text(), nullable=False),
-        sa.Column("content_sha256", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("mission", sa.Text(), nullable=False),
-        sa.Column("instrument", sa.Text()),
-        sa.Column("notice_type", sa.Text(), nullable=False),
-        sa.Column("event_key", sa.Text(), nullable=False),
-        sa.Column("event_id", sa.Text(), nullable=False),
-        sa.Column("stream", sa.Text(), nullable=False),
-        sa.Column("messenger", sa.Text(), nullable=False),
-        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("notice_id", TEXT, nullable=False),
+        sa.Column("content_sha256", TEXT, nullable=False),
+        sa.Column("source", TEXT, nullable=False),
+        sa.Column("mission", TEXT, nullable=False),
+        sa.Column("instrument", TEXT),
+        sa.Column("notice_type", TEXT, nullable=False),
+        sa.Column("event_key", TEXT, nullable=False),
+        sa.Column("event_id", TEXT, nullable=False),
+        sa.Column("stream", TEXT, nullable=False),
+        sa.Column("messenger", TEXT, nullable=False),
+        sa.Column("role", TEXT, nullable=False),
         sa.Column("is_test", sa.Boolean(), nullable=False),
         sa.Column("is_retraction", sa.Boolean(), nullable=False),
         sa.Column("is_burst", sa.Boolean()),
         sa.Column("event_unix_s", sa.Double()),
         sa.Column("notice_unix_s", sa.Double()),
-        sa.Column("localization_sha256", sa.Text()),
+        sa.Column("localization_sha256", TEXT),
         sa.Column("localization_rank", sa.Integer(), nullable=False),
         sa.Column("sequence", sa.Double(), nullable=False),
-        sa.Column("skymap_url", sa.Text()),
+        sa.Column("skymap_url", TEXT),
         sa.Column("far_hz", sa.Double()),
         sa.Column("significance", sa.Double()),
-        sa.Column("significance_kind", sa.Text()),
-        sa.Column("packet_name", sa.Text(), nullable=False),
+        sa.Column("significance_kind", TEXT),
+        sa.Column("packet_name", TEXT, nullable=False),
         sa.Column("received_unix_s", sa.Double(), nullable=False),
         sa.Column("packet", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("notice_id", "content_sha256", name="pk_notices"),
@@ -138,9 +144,9 @@ def upgrade() -> None:
 
     op.create_table(
         "objects",
-        sa.Column("object_key", sa.Text(), nullable=False),
-        sa.Column("survey", sa.Text(), nullable=False),
-        sa.Column("object_id", sa.Text(), nullable=False),
+        sa.Column("object_key", TEXT, nullable=False),
+        sa.Column("survey", TEXT, nullable=False),
+        sa.Column("object_id", TEXT, nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("ra_deg", sa.Double(), nullable=False),
         sa.Column("dec_deg", sa.Double(), nullable=False),
@@ -148,7 +154,7 @@ def upgrade() -> None:
         sa.Column("time_unix_s", sa.Double(), nullable=False),
         sa.Column("n_detections", sa.Integer(), nullable=False),
         sa.Column("real_bogus", sa.Double()),
-        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("body", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("object_key", name="pk_objects"),
     )
     op.create_index("ix_objects_index_29_time_unix_s", "objects", ["index_29", "time_unix_s"])
@@ -156,20 +162,20 @@ def upgrade() -> None:
 
     op.create_table(
         "pairs",
-        sa.Column("coincidence_id", sa.Text(), nullable=False),
-        sa.Column("event_key", sa.Text(), nullable=False),
-        sa.Column("object_key", sa.Text(), nullable=False),
+        sa.Column("coincidence_id", TEXT, nullable=False),
+        sa.Column("event_key", TEXT, nullable=False),
+        sa.Column("object_key", TEXT, nullable=False),
         sa.Column("event_version", sa.Integer(), nullable=False),
         sa.Column("object_version", sa.Integer(), nullable=False),
         sa.Column("is_live", sa.Boolean(), nullable=False),
-        sa.Column("withdrawn_reason", sa.Text()),
-        sa.Column("event_class", sa.Text()),
+        sa.Column("withdrawn_reason", TEXT),
+        sa.Column("event_class", TEXT),
         sa.Column("delta_t_s", sa.Double()),
         sa.Column("credible_level", sa.Double()),
         sa.Column("probdensity_per_sr", sa.Double()),
         sa.Column("separation_deg", sa.Double()),
         sa.Column("log_lr", sa.Double()),
-        sa.Column("body", sa.Text()),
+        sa.Column("body", TEXT),
         sa.PrimaryKeyConstraint("coincidence_id", name="pk_pairs"),
     )
     op.create_index("ix_pairs_event_key_is_live", "pairs", ["event_key", "is_live"])
@@ -177,40 +183,20 @@ def upgrade() -> None:
 
     op.create_table(
         "targets",
-        sa.Column("target_id", sa.Text(), nullable=False),
-        sa.Column("case_name", sa.Text(), nullable=False),
-        sa.Column("object_key", sa.Text(), nullable=False),
-        sa.Column("event_key", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("target_id", TEXT, nullable=False),
+        sa.Column("case_name", TEXT, nullable=False),
+        sa.Column("object_key", TEXT, nullable=False),
+        sa.Column("event_key", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
         sa.Column("rank", sa.Integer()),
         sa.Column("priority", sa.Double(), nullable=False),
         sa.Column("ra_deg", sa.Double(), nullable=False),
         sa.Column("dec_deg", sa.Double(), nullable=False),
-        sa.Column("retired_reason", sa.Text()),
+        sa.Column("retired_reason", TEXT),
         sa.Column("as_of_unix_s", sa.Double(), nullable=False),
-        sa.Column("content_sha256", sa.Text(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("content_sha256", TEXT, nullable=False),
+        sa.Column("body", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("target_id", name="pk_targets"),
     )
     op.create_index("ix_targets_case_name_state", "targets", ["case_name", "state"])
     op.create_index("ix_targets_object_key", "targets", ["object_key"])
-
-
-def downgrade() -> None:
-
-    op.drop_table("targets")
-
-    op.drop_table("pairs")
-
-    op.drop_table("objects")
-
-    op.drop_table("notices")
-    op.drop_table("localizations")
-
-    op.drop_table("events")
-
-    op.drop_table("dead_letters")
-
-    op.drop_table("coincidences")
-
-    op.drop_table("alerts")

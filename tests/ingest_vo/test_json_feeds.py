@@ -1,0 +1,253 @@
+import base64
+import json
+
+import pytest
+
+from correlator.errors import MalformedNoticeError
+from correlator.notice import Messenger
+from ingest_vo import systematics
+from ingest_vo.reader import to_notice
+from tests.ingest_vo.notice_factory import T0_UNIX_S, gcn, igwn, multi_order_map
+
+
+def read(packet):
+    return to_notice(packet, "p")
+
+
+# --- IGWN --------------------------------------------------------------------------------------
+
+
+def test_an_alert_carries_its_map():
+    notice = read(igwn())
+    assert notice.event_key == "lvk:S240115k"
+    assert (notice.source, notice.mission, notice.notice_type) == ("igwn", "LVK", "PRELIMINARY")
+    assert notice.localization.kind == "map"
+    assert notice.far_hz == 1e-8
+    assert notice.classification == (("BBH", 0.97), ("Terrestrial", 0.03))
+    assert (notice.is_significant, notice.is_burst, notice.is_test) == (True, True, False)
+    assert notice.sequence == notice.notice_unix_s
+
+
+def test_the_same_alert_sent_again_is_another_notice():
+    again = igwn().replace(b"09:30:04Z", b"09:35:05Z")
+    assert read(igwn()).notice_id != read(again).notice_id
+    assert read(igwn()).sequence < read(again).sequence
+
+
+def test_a_retraction_has_no_event_and_no_place():
+    notice = read(igwn(alert_type="RETRACTION", event=None))
+    assert notice.is_retraction
+    assert (notice.event_unix_s, notice.localization, notice.localization_rank) == (None, None, -1)
+
+
+def test_a_burst_has_no_classes_and_may_have_no_distance():
+    notice = read(igwn(group="Burst", classification={}, significant=False))
+    assert notice.classification == ()
+    assert (notice.is_significant, notice.is_burst) == (False, None)
+
+
+@pytest.mark.parametrize("kind", ["EARLYWARNING", "PRELIMINARY", "INITIAL", "UPDATE"])
+def test_every_alert_type_is_read(kind):
+    assert read(igwn(alert_type=kind)).notice_type == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "mock"), [("MS240115k", True), ("TS240115k", True), ("S240115k", False)]
+)
+def test_mocks_are_known_by_their_name_alone(name, mock):
+    notice = read(igwn(name))
+    assert notice.is_test is mock
+    assert notice.role == ("test" if mock else "observation")
+
+
+@pytest.mark.parametrize(
+    ("packet", "rule"),
+    [
+        (igwn(event=None), "only a RETRACTION"),
+        (igwn("G298048"), "superevent_id must be like"),
+        (igwn("S240115k; DROP TABLE"), "superevent_id must be like"),
+        (igwn(alert_type="what is this"), "alert_type must be a word"),
+        (igwn(skymap="not base64!"), "skymap must be base64"),
+        (igwn(skymap=base64.b64encode(b"x" * 5000).decode()), "skymap: "),
+        (igwn(time=None), "event.time must be present"),
+        (igwn(time=5), "time must be a text"),
+        (igwn(far="often"), "far must be a number"),
+        (igwn(far=True), "far must be a number"),
+        (igwn(far=-1.0), "FAR must not be negative"),
+        (igwn(classification=[1]), "classification must be an object"),
+        (igwn(significant="yes"), "significant must be true or false"),
+    ],
+)
+def test_a_broken_alert_is_refused_by_name(packet, rule):
+    with pytest.raises(MalformedNoticeError, match=rule):
+        read(packet)
+
+
+# --- GCN schema --------------------------------------------------------------------------------
+
+EP = {"alert_datetime": None, "instrument": "WXT", "ra": 238.247, "dec": 44.964,
+      "ra_dec_error": 0.051, "image_snr": 9.6, "id": ["01709260122"]}  # fmt: skip
+
+
+def test_einstein_probe_leaves_much_unsaid():
+    notice = read(gcn("einstein_probe/wxt/alert", **EP))
+    assert notice.event_key == "einstein-probe-wxt:01709260122"
+    assert (notice.mission, notice.instrument, notice.messenger) == (
+        "Einstein Probe", "WXT", Messenger.X_RAY,
+    )  # fmt: skip
+    assert (notice.significance, notice.significance_kind) == (9.6, "image_snr")
+    assert notice.localization.level == 0.9
+    assert notice.localization.includes_systematics
+    assert notice.event_end_unix_s - notice.event_unix_s == pytest.approx(1200.0, abs=1e-6)
+    assert notice.notice_unix_s is None
+
+
+def test_an_event_without_any_id_is_called_by_its_time():
+    assert read(gcn("einstein_probe/wxt/alert", **EP | {"id": None})).event_id.startswith("2026-")
+
+
+def test_an_icecube_alert_says_what_its_radius_means():
+    packet = gcn(mission="IceCube", ra=345.82, dec=9.01, ra_dec_error=0.5, record_number=1,
+                 containment_probability=0.68, systematic_included=True, far=8e-8, p_astro=0.34,
+                 alert_type="update", healpix_url="https://roc.example/x.fits.gz")  # fmt: skip
+    notice = read(packet)
+    assert notice.event_key == "icecube:137840_57034692"
+    assert (notice.localization.level, notice.localization.includes_systematics) == (0.68, True)
+    assert (notice.far_hz, notice.sequence, notice.notice_type) == (8e-8, 1.0, "update")
+    assert notice.skymap_url == "https://roc.example/x.fits.gz"
+    assert notice.event_unix_s == pytest.approx(T0_UNIX_S, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("error", "radius_deg"),
+    [
+        (0.5, 0.5),
+        ([0.22, 0.19, 153], 0.22),
+        ([0.016, 0.02], 0.02),
+        ([0.3], 0.3),
+        (-1, None),
+        (0, None),
+    ],
+)
+def test_an_ellipse_becomes_the_circle_about_it(error, radius_deg):
+    notice = read(gcn("chime/frb", ra=10.0, dec=20.0, ra_dec_error=error))
+    found = None if notice.localization is None else notice.localization.radius_deg
+    assert found == radius_deg
+
+
+def test_a_rectangle_becomes_the_circle_about_it():
+    corners = [[359.0, -1.0], [1.0, -1.0], [1.0, 1.0], [359.0, 1.0]]
+    notice = read(gcn("maxi/gsc.unknown", ra=0.0, dec=0.0, rectangular_error_corners=corners))
+    assert notice.localization.radius_deg == pytest.approx(2.0**0.5, abs=1e-4)
+
+
+@pytest.mark.parametrize("stub", ["stuff", "hhhh...", "H4sIAAAAAAAAAC.......", ""])
+def test_a_stub_of_a_map_is_no_map(stub):
+    notice = read(gcn("swift/bat/Guano", healpix_file=stub, ra=1.0, dec=2.0, ra_dec_error=0.5))
+    assert notice.localization.kind == "circle"
+
+
+def test_an_embedded_map_wins_over_the_circle():
+    content = base64.b64encode(multi_order_map()).decode()
+    notice = read(gcn("swift/bat/Guano", healpix_file=content, ra=1.0, dec=2.0, ra_dec_error=0.5))
+    assert notice.localization.kind == "map"
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_test", "role"),
+    [
+        ({}, False, "observation"),
+        ({"alert_tense": "current"}, False, "observation"),
+        ({"alert_tense": "archival"}, False, "observation"),
+        ({"alert_tense": "test"}, True, "test"),
+        ({"alert_tense": "injection"}, True, "test"),
+        ({"alert_tense": "commanded"}, True, "test"),
+        ({"alert_tense": "planned"}, False, "prediction"),
+        ({"id": ["99999"]}, True, "test"),
+        ({"id": None, "ref_ID": "MS230914ak"}, True, "test"),
+    ],
+)
+def test_the_tense_tells_tests_and_its_absence_is_the_present(fields, is_test, role):
+    notice = read(gcn(**fields))
+    assert (notice.is_test, notice.role) == (is_test, role)
+
+
+def test_the_stages_of_gbm_in_json_rank_as_in_xml():
+    stages = ("INITIAL_ALERT", "FLIGHT_POSITION", "GROUND_POSITION", "FINAL_POSITION")
+    place = {"ra": 1.0, "dec": 2.0, "ra_dec_error": 3.0, "id": ["745121685", "bn240812094"]}
+    notices = [read(gcn("fermi/gbm/trigger", subtype=stage, **place)) for stage in stages]
+    assert [n.localization_rank for n in notices] == [0, 10, 20, 30]
+    assert {n.event_key for n in notices} == {"fermi-gbm:745121685"}
+    assert notices[2].localization.systematics == systematics.GBM_GROUND.systematics
+
+
+@pytest.mark.parametrize(
+    ("classes", "is_burst"),
+    [
+        ({"GRB": 1}, True),
+        ({"GRB": 0.85, "GENERIC_SGR": 0.14}, True),
+        ({"BELOW_HORIZON": 1}, False),
+        ({"UNRELIABLE_LOCATION": 1}, None),
+        ({"GRB": None}, None),
+        ({}, None),
+    ],
+)
+def test_the_likeliest_class_decides(classes, is_burst):
+    assert read(gcn("swift/bat/Guano", classification=classes)).is_burst is is_burst
+
+
+def test_the_flare_of_a_known_source_is_no_burst():
+    notice = read(gcn("maxi/gsc.known", id="0858800020", event_name="Swift J1858.6-0814"))
+    assert (notice.is_burst, notice.localization_rank) == (False, -1)
+
+
+def test_a_retraction_needs_no_time():
+    notice = read(gcn("chime/frb", alert_type="retraction", trigger_time=None))
+    assert (notice.is_retraction, notice.event_unix_s) == (True, None)
+
+
+def test_an_observation_gives_the_interval_of_its_event():
+    span = {"observation_start": "2025-11-20T00:00:00.0", "observation_stop": "2025-11-21T00:00:00"}
+    notice = read(gcn("fermi/lat/flare", trigger_time=None, id=None, event_name="OQ 334", **span))
+    assert notice.event_end_unix_s - notice.event_unix_s == 86_400.0
+    assert notice.event_id == "OQ 334"
+
+
+def test_a_mission_without_a_row_is_read_by_the_core_schema():
+    packet = json.dumps({"mission": "CALET", "instrument": "GBM", "id": [1399729386],
+                         "trigger_time": "2024-05-14T13:49:42.620Z"}).encode()  # fmt: skip
+    notice = read(packet)
+    assert notice.event_key == "calet-gbm:1399729386"
+
+
+@pytest.mark.parametrize(
+    ("packet", "rule"),
+    [
+        (b'{"$schema": "https://json-schema.org/draft/2020-12/schema"}', "schema is not"),
+        (b'{"$schema": ".../gcn/circulars.schema.json", "circularId": 1}', "circular is not"),
+        (b'{"circularId": 1, "subject": "GRB"}', "circular is not"),
+        (gcn("core/Alert", trigger_time=None, id=None), "heartbeat"),
+        (gcn("boom/alert"), "list of optical targets"),
+        (b"{}", "must name its mission"),
+        (b'{"ra": 1, "dec": 2}', "must name its mission"),
+        (gcn(id=None, trigger_time=None), "must have an id"),
+        (gcn(trigger_time=None), "trigger_time or an observation_start"),
+        (gcn(trigger_time="soon"), "ISO 8601"),
+        (gcn(ra=361, dec=0, ra_dec_error=1), "RA must lie in"),
+        (gcn(ra=1, dec=-91, ra_dec_error=1), "dec must lie in"),
+        (gcn(ra=1, dec=0, ra_dec_error=-5), "error radius"),
+        (gcn(ra=1, dec=0, ra_dec_error="wide"), "ra_dec_error must be a number"),
+        (gcn(ra=1, dec=0, ra_dec_error=1, containment_probability=90), "containment level"),
+        (gcn(ra="1h", dec=0), "ra must be a number"),
+        (gcn(id=[1.5]), "id must hold texts"),
+        (gcn(id=["\u0000"]), "printable"),
+        (gcn(id=[""]), "must not be empty"),
+        (gcn(alert_tense=5), "alert_tense must be a text"),
+        (gcn("maxi/gsc.unknown", ra=1, dec=1, rectangular_error_corners=[[1]]), "must hold pairs"),
+        (gcn(healpix_file="!" * 5000), "healpix_file must be base64"),
+        (gcn(healpix_file=base64.b64encode(b"x" * 5000).decode()), "healpix_file must be FITS"),
+    ],
+)  # fmt: skip
+def test_json_that_is_no_sound_notice_is_refused_by_name(packet, rule):
+    with pytest.raises(MalformedNoticeError, match=rule):
+        read(packet)

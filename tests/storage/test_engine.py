@@ -1,0 +1,167 @@
+"""Connections: pragmas, threads, files, and URLs that do not work."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from correlator.errors import ConfigurationError
+from correlator.wire import record_of_event
+from storage.engine import BUSY_TIMEOUT_MS, open_engine
+from storage.store import Store
+from tests.builders import (
+    a_coincidence,
+    a_notice,
+    a_pair_record,
+    a_target,
+    an_alert,
+    an_event,
+    an_object,
+)
+from tests.storage.contents import contents
+
+
+def test_a_file_is_in_wal_mode_with_foreign_keys_and_patience(file_url):
+    engine = open_engine(file_url)
+    with engine.connect() as connection:
+        said = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "foreign_keys", "busy_timeout", "synchronous")
+        }
+    engine.dispose()
+    assert said == {
+        "journal_mode": "wal",
+        "foreign_keys": 1,
+        "busy_timeout": BUSY_TIMEOUT_MS,
+        "synchronous": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("url", "rule"),
+    [
+        ("no url with secret", "no database URL"),
+        ("postgresql//user:secret@host/db?password=secret", "no database URL"),
+        ("postgresql://user:secret@host:port/db", "no database URL"),
+        ("mysql://user:secret@host/db", "postgresql or sqlite"),
+        ("postgresql+nodriver://user:secret@host/db", "no driver"),
+        ("sqlite+nodriver:///x?password=secret", "no driver"),
+        ("sqlite:////no/such/folder/events.sqlite", "cannot connect"),
+    ],
+)
+def test_a_url_that_does_not_work_is_named_without_its_password(url, rule):
+    with pytest.raises(ConfigurationError, match=rule) as caught:
+        open_engine(url)
+    if url != "no url with secret":  # nothing marks that one as a password
+        assert "secret" not in f"{caught.value} {caught.value.__cause__}"
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, " * 100)
+    with pytest.raises(ConfigurationError, match="not a database"):
+        open_engine(f"sqlite:///{path}")
+
+
+def fill(store: Store) -> None:
+    notice = a_notice()
+    event = an_event(notice)
+    store.notices.put(notice, b"packet", "a file", 1.0)
+    store.localizations.put(notice.localization)
+    store.events.put(record_of_event(event))
+    store.alerts.put_many([an_alert()])
+    store.alerts.put_objects([an_object()])
+    store.pairs.put_many([a_pair_record()])
+    store.coincidences.publish(event.event_key, [a_coincidence()], 2.0, "gone")
+    store.targets.replace_list("grb-afterglow", [a_target()], 2.0)
+    store.dead_letters.put("tests", "a packet", b"bytes", "a reason", 3.0)
+
+
+def test_a_file_that_is_opened_again_holds_what_was_stored(file_url):
+    with Store.open(file_url) as store:
+        fill(store)
+        before = contents(store)
+    assert all(len(rows) == 1 for rows in before.values())
+    with Store.open(file_url) as store:
+        assert contents(store) == before
+        assert store.counts() == dict.fromkeys(before, 1)
+        assert store.alerts.of_object("ztf", "ZTF25aaaaaaa") == [an_alert()]
+        localization = a_notice().localization
+        assert store.localizations.get(localization.sha256) == localization
+        fill(store)
+        assert contents(store) == before
+
+
+def test_threads_write_and_read_at_once(shared_store):
+    store = shared_store
+
+    def work(worker: int) -> int:
+        for batch in range(10):
+            ids = [f"{worker}-{batch}-{i}" for i in range(20)]
+            store.alerts.put_many([an_alert(i, object_id=f"ZTF{worker}") for i in ids])
+            store.pairs.put_many([a_pair_record(object_version=worker * 10 + batch)])
+            key = f"grb:{worker}"
+            store.coincidences.publish(
+                key, [a_coincidence(event_key=key, object_version=batch)], batch, "gone"
+            )
+            assert len(store.pairs.all_live()) == 1
+        return len(store.alerts.of_object("ztf", f"ZTF{worker}"))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(8))) == [200] * 8
+    counts = store.counts()
+    assert (counts["alerts"], counts["pairs"], counts["coincidences"]) == (1600, 1, 80)
+    assert store.pairs.all_live()[0].object_version == 79
+
+
+def publish_at_once(stores: list[Store]) -> None:
+    def work(worker: int) -> None:
+        store = stores[worker % len(stores)]
+        for batch in range(15):
+            coincidence = a_coincidence(object_version=random.Random(batch).randrange(99))
+            store.coincidences.publish("fermi-gbm:781692805", [coincidence], batch, "gone")
+            store.targets.replace_list("grb-afterglow", [a_target(object_version=batch)], batch)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    (last,) = stores[0].coincidences.current()
+    history = stores[-1].coincidences.history(last.coincidence_id)
+    assert [r.revision for r in history] == list(range(1, last.revision + 1))
+    assert [str(r.state) for r in history] == ["superseded"] * (last.revision - 1) + ["active"]
+
+
+def test_threads_that_publish_one_event_make_one_history(shared_store):
+    publish_at_once([shared_store])
+
+
+def test_two_processes_on_one_file_wait_for_each_other(file_url):
+    with Store.open(file_url) as one, Store.open(file_url) as two:
+        publish_at_once([one, two])
+
+
+def test_stores_that_open_at_once_upgrade_one_by_one(file_url):
+    with ThreadPoolExecutor(4) as pool:
+        for store in list(pool.map(Store.open, [file_url] * 4)):
+            assert set(store.counts().values()) == {0}
+            store.close()
+
+
+def test_a_batch_is_stored_whole_or_not_at_all(store):
+    too_large = replace(an_alert("2"), index_29=2**70)
+    with pytest.raises((OverflowError, DBAPIError)):
+        store.alerts.put_many([an_alert("1"), too_large])
+    assert store.counts()["alerts"] == 0
+    store.alerts.put_many([an_alert("1")])
+    assert store.counts()["alerts"] == 1
+
+
+def test_an_empty_batch_is_nothing(store):
+    store.alerts.put_many([])
+    store.alerts.put_objects([])
+    store.pairs.put_many([])
+    assert set(store.counts().values()) == {0}

@@ -1,0 +1,179 @@
+"""Any order, any duplicates, any batches: the same final state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from correlator.event import event_of
+from correlator.wire import PairRecord, record_of_event, to_json
+from storage.store import Store
+from tests.builders import (
+    a_circle,
+    a_notice,
+    a_pair_record,
+    a_withdrawal,
+    an_alert,
+    an_object,
+)
+from tests.storage.contents import contents, delivered, emptied, in_batches
+
+laws = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+OBJECTS = ("ZTF25aaaaaaa", "ZTF25aaaaaab", "ZTF25aaaaaac")
+
+alert_lists = st.lists(
+    st.builds(
+        an_alert,
+        alert_id=st.sampled_from("123456"),
+        object_id=st.sampled_from(OBJECTS),
+        mag_ab=st.sampled_from([18.0, 19.0, 20.0]),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@laws
+@given(delivered(alert_lists))
+def test_alerts_are_the_same_in_any_order_even_if_one_id_has_two_contents(reused_store, case):
+    alerts, batches = case
+    store = emptied(reused_store)
+    store.alerts.put_many(alerts)
+    at_once = contents(store)
+    emptied(store)
+    for batch in batches:
+        store.alerts.put_many(batch)
+    assert contents(store) == at_once
+    greatest: dict[str, bytes] = {}
+    for alert in alerts:
+        greatest[alert.alert_id] = max(greatest.get(alert.alert_id, b""), to_json(alert))
+    stored = [to_json(a) for key in OBJECTS for a in store.alerts.of_object("ztf", key)]
+    assert sorted(stored) == sorted(greatest.values())
+
+
+@laws
+@given(delivered(st.sets(st.sampled_from("12345"), min_size=1).map(sorted)))
+def test_an_object_is_the_one_of_most_alerts(reused_store, case):
+    ids, batches = case
+    store = emptied(reused_store)
+    # The version of an object counts its alerts: each prefix of the ids is one version.
+    versions = {k: an_object(*(an_alert(i) for i in ids[:k])) for k in range(1, len(ids) + 1)}
+    for batch in batches:
+        store.alerts.put_objects(versions[ids.index(i) + 1] for i in batch)
+    assert list(store.alerts.objects()) == [versions[len(ids)]]
+    assert store.alerts.get_object("ztf:ZTF25aaaaaaa") == versions[len(ids)]
+
+
+@laws
+@given(delivered(st.sets(st.integers(1, 6), min_size=1).map(sorted)))
+def test_notices_and_the_event_of_them_are_the_same_in_any_order(reused_store, case):
+    numbers, batches = case
+    store = emptied(reused_store)
+    notices = {n: a_notice(f"ivo://tests/{n}", localization=a_circle(ra_deg=n)) for n in numbers}
+    arrived = []
+    for received_unix_s, number in enumerate(n for batch in batches for n in batch):
+        arrived.append(notices[number])
+        packet = f"packet {number}".encode()
+        store.notices.put(notices[number], packet, f"file {number}", received_unix_s)
+        event = event_of(arrived)
+        store.localizations.put(event.localization)
+        store.events.put(record_of_event(event))
+    expected = event_of(notices.values())
+    assert store.events.all() == [record_of_event(expected)]
+    assert store.localizations.get(expected.localization.sha256) == expected.localization
+    assert store.notices.packets_of_event(expected.event_key) == [
+        (f"file {n}", f"packet {n}".encode()) for n in numbers
+    ]
+
+
+def the_record(object_key: str, versions: tuple[int, int]) -> PairRecord:
+    """The record of two versions: a pair's evidence is a function of them."""
+    build = a_withdrawal if sum(versions) % 3 == 0 else a_pair_record
+    event_version, object_version = versions
+    return build(
+        object_key=object_key,
+        event_version=event_version,
+        object_version=object_version,
+        log_lr=event_version + object_version / 10,
+    )
+
+
+two_versions = st.tuples(st.integers(1, 3), st.integers(1, 3))
+
+
+@st.composite
+def records_with_a_last_comparison(draw):
+    """Records of each object that include one of the highest versions of both sides."""
+    records = []
+    for key in draw(st.sets(st.sampled_from(OBJECTS), min_size=1)):
+        versions = draw(st.sets(two_versions, min_size=1))
+        top = max(e for e, _ in versions), max(o for _, o in versions)
+        records += [the_record(key, v) for v in versions | {top}]
+    return records
+
+
+@laws
+@given(delivered(records_with_a_last_comparison()))
+def test_a_pair_is_what_the_last_versions_of_both_sides_say_whenever_they_came(reused_store, case):
+    records, batches = case
+    store = emptied(reused_store)
+    for batch in batches:
+        store.pairs.put_many(batch)
+    expected = {
+        key: max(
+            (r for r in records if r.object_key == key),
+            key=lambda r: (r.event_version, r.object_version),
+        )
+        for key in {r.object_key for r in records}
+    }
+    assert {k: store.pairs.get(r.coincidence_id) for k, r in expected.items()} == expected
+    live = [r.evidence for _, r in sorted(expected.items()) if r.evidence is not None]
+    assert store.pairs.live(records[0].event_key) == live
+    assert store.pairs.all_live() == live
+
+
+@laws
+@given(
+    st.lists(st.tuples(st.sampled_from(OBJECTS), two_versions), min_size=1, max_size=20),
+    st.lists(st.integers(1, 6), min_size=1, max_size=4),
+)
+def test_a_batch_of_pairs_is_as_good_as_one_after_the_other(reused_store, keyed, sizes):
+    store = emptied(reused_store)
+    records = [the_record(*k) for k in keyed]
+    for batch in in_batches(records, sizes):
+        store.pairs.put_many(batch)
+    known: dict[str, PairRecord] = {}
+    for record in records:
+        old = known.get(record.object_key, replace(record, event_version=0, object_version=0))
+        is_lower = record.event_version < old.event_version or (
+            record.object_version < old.object_version
+        )
+        if not is_lower:
+            known[record.object_key] = record
+    assert {k: store.pairs.get(r.coincidence_id) for k, r in known.items()} == known
+
+
+@laws
+@given(
+    delivered(
+        st.lists(
+            st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.sampled_from("12")),
+            min_size=1,
+            max_size=8,
+        )
+    )
+)
+def test_a_dead_letter_is_one_for_each_source_packet_and_reason(reused_store, case):
+    letters, batches = case
+    store: Store = emptied(reused_store)
+    for source, packet, reason in (letter for batch in batches for letter in batch):
+        store.dead_letters.put(source, "name", packet.encode(), reason, 0.0)
+    stored = store.dead_letters.list()
+    found = {(x.source, store.dead_letters.packet(x.dead_letter_id), x.reason) for x in stored}
+    assert found == {(source, packet.encode(), reason) for source, packet, reason in letters}
+    assert len(stored) == len(found)

@@ -1,0 +1,85 @@
+"""Target lists: ranks, changes and the reasons of those that left."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from correlator.target import TargetState
+from storage.targets import LEFT_THE_LIST
+from tests.builders import a_target
+from tests.storage.contents import emptied
+
+CASE = "grb-afterglow"
+
+
+def test_a_list_is_read_by_rank_as_it_was_written(store):
+    second, first = a_target(2, object_key="ztf:a"), a_target(1, object_key="ztf:b")
+    assert store.targets.replace_list(CASE, (second, first), 10.0) == [first, second]
+    assert store.targets.list(CASE) == (first, second)
+    assert store.targets.list("kilonova") == ()
+    assert store.targets.get(first.target_id) == first
+    assert store.targets.get("grb-afterglow/ztf:unknown") is None
+
+
+def test_only_a_new_place_or_content_is_a_change_but_the_priority_is_kept_fresh(store):
+    stays, moves = a_target(1, object_key="ztf:a"), a_target(2, object_key="ztf:b")
+    store.targets.replace_list(CASE, (stays, moves), 10.0)
+    aged = a_target(1, object_key="ztf:a", priority=1.0)
+    moved = a_target(3, object_key="ztf:b")
+    assert store.targets.replace_list(CASE, (aged, moved), 20.0) == [moved]
+    assert store.targets.list(CASE) == (aged, moved)
+
+
+@pytest.mark.parametrize(
+    ("why", "expected"),
+    [
+        ({"grb-afterglow/ztf:a": "its event is retracted"}, "its event is retracted"),
+        ({"grb-afterglow/ztf:other": "unused"}, LEFT_THE_LIST),
+        ("the season is over", "the season is over"),
+    ],
+)
+def test_what_left_is_retired_with_its_reason_and_can_come_back(store, why, expected):
+    target = a_target(1, object_key="ztf:a")
+    store.targets.replace_list(CASE, (target,), 10.0)
+    (retired,) = store.targets.replace_list(CASE, (), 20.0, why)
+    assert (retired.state, retired.rank, retired.retired_reason) == (
+        TargetState.RETIRED,
+        None,
+        expected,
+    )
+    assert store.targets.replace_list(CASE, (), 30.0, "again") == []
+    assert store.targets.list(CASE) == ()
+    assert store.targets.list(CASE, include_retired=True) == (retired,)
+    assert store.targets.replace_list(CASE, (target,), 40.0) == [target]
+    assert store.targets.list(CASE, include_retired=True) == (target,)
+
+
+def test_lists_do_not_touch_each_other(store):
+    kilonova = a_target(case="kilonova", event_key="lvk:S1")
+    store.targets.replace_list("kilonova", (kilonova,), 10.0)
+    store.targets.replace_list(CASE, (), 20.0)
+    assert store.targets.list("kilonova") == (kilonova,)
+    with pytest.raises(ValueError, match="kilonova"):
+        store.targets.replace_list(CASE, (kilonova,), 30.0)
+
+
+lists = st.lists(st.sampled_from("abcd"), unique=True).map(
+    lambda keys: tuple(a_target(r, object_key=f"ztf:{k}") for r, k in enumerate(keys, start=1))
+)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(lists, min_size=1, max_size=5))
+def test_the_changes_alone_rebuild_the_list(reused_store, steps):
+    stored = emptied(reused_store).targets
+    reader: dict[str, object] = {}
+    for moment, targets in enumerate(steps):
+        for changed in stored.replace_list(CASE, targets, moment):
+            reader[changed.target_id] = changed
+        active = [t for t in reader.values() if t.state is TargetState.ACTIVE]
+        assert tuple(sorted(active, key=lambda t: t.rank)) == targets == stored.list(CASE)
+    assert set(reader.values()) == set(stored.list(CASE, include_retired=True))
