@@ -112,6 +112,7 @@ def event_of(notices: Iterable[Notice]) -> Event:
     best = standing or distinct
     located = [n for n in best if n.localization is not None and n.localization_rank >= 0]
     timed = [n for n in best if n.event_unix_s is not None]
+    measured = next((n for n in reversed(best) if n.significance is not None), None)
     last = distinct[-1]
     return Event(
         event_key=last.event_key,
@@ -126,8 +127,8 @@ def event_of(notices: Iterable[Notice]) -> Event:
         localization=located[-1].localization if located else None,
         localization_notice_id=located[-1].notice_id if located else None,
         far_hz=_latest(best, lambda n: n.far_hz),
-        significance=_latest(best, lambda n: n.significance),
-        significance_kind=_latest(best, lambda n: n.significance and n.significance_kind),
+        significance=measured.significance if measured else None,
+        significance_kind=measured.significance_kind if measured else None,
         classification=_latest(best, lambda n: n.classification or None) or (),
         is_significant=_latest(best, lambda n: n.is_significant),
         notices=distinct,

@@ -102,5 +102,9 @@ class Notice:
 
     @property
     def event_key(self) -> str:
-        """Id of the event that is unique over all missions: ``fermi-gbm:727029942``."""
-        return f"{self.stream}:{self.event_id}"
+        """Id of the event that is unique over all missions: ``fermi-gbm:727029942``.
+
+        A test is never of the event of an observation, even where a mission gives both one id.
+        """
+        key = f"{self.stream}:{self.event_id}"
+        return f"test:{key}" if self.is_test else key

@@ -205,7 +205,7 @@ def _strip_namespaces(root: etree._Element, name: str) -> None:
             tag = element.tag
             try:
                 element.tag = tag.rpartition("}")[2]
-            except ValueError:  # libxml2 lets pass what lxml does not: <:Param>
+            except ValueError:  # <:Param> passes the parser if only a warning follows it
                 raise MalformedNoticeError(name, "an element must have a name", tag) from None
 
 

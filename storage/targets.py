@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy import Row as StoredRow
 
 from correlator.ranking import Coincidence
@@ -74,6 +74,13 @@ class TargetStore:
         with self._database.reading() as connection:
             found = select(targets).where(*equal_to(targets, case_name=case, state=state))
             return tuple(sorted((_target(r) for r in connection.execute(found)), key=_place))
+
+    def as_of_unix_s(self, case: str) -> float | None:
+        """Moment for which the list of a science case was made; None when it is empty."""
+        active = equal_to(targets, case_name=case, state=str(TargetState.ACTIVE))
+        with self._database.reading() as connection:
+            found = select(func.max(targets.c.as_of_unix_s)).where(*active)
+            return connection.execute(found).scalar_one()
 
     def get(self, target_id: str) -> Target | None:
         """Target of an id, active or retired; None when it never was in a list."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from correlator.alert import Alert
 from correlator.errors import MalformedPacketError
+from correlator.event import EventState
 from correlator.ranking import Ranking
 from correlator.wire import EventRecord, PairRecord, event_of_record, of_json, to_json
+from storage.coincidences import CoincidenceRevision
 from storage.store import Store
 from streams.desk import NoticeDesk
 from streams.joiner import Joiner
@@ -58,7 +61,7 @@ class Agents:
             try:
                 event = await asyncio.to_thread(self.desk.admit, record.value, name, self.now())
             except MalformedPacketError as error:
-                await self.bury(record, str(error))
+                await self.bury(record, str(error), error.rule)
                 continue
             await self.send(EVENTS.name, event.event_key, to_json(event))
             self.tally.add("notices")
@@ -101,7 +104,7 @@ class Agents:
                 ranking.event_key,
                 list(ranking.coincidences),
                 as_of_unix_s,
-                self._why_gone(ranking.event_key),
+                self._why_gone,
             )
             for revision in revisions:
                 await self.send(COINCIDENCES.name, ranking.event_key, to_json(revision))
@@ -110,9 +113,9 @@ class Agents:
             for target in await asyncio.to_thread(replace, case, targets, as_of_unix_s):
                 await self.send(targets_topic(case).name, target.target_id, to_json(target))
 
-    async def bury(self, record: Record, reason: str) -> None:
+    async def bury(self, record: Record, reason: str, rule: str) -> None:
         """Into the dead letter: the bytes, where they came from, and why."""
-        put = self.store.dead_letters.put
+        put = partial(self.store.dead_letters.put, rule=rule)
         await asyncio.to_thread(put, record.topic, record.name, record.value, reason, self.now())
         await self.send(DEAD_LETTER.name, record.topic, record.value)
         self.tally.add("dead_letters")
@@ -121,6 +124,8 @@ class Agents:
         for pair in pairs:
             await self.send(PAIRS.name, pair.event_key, to_json(pair))
 
-    def _why_gone(self, event_key: str) -> str:
-        event = self.joiner.book.get(event_key)
-        return f"the event is {event.state}" if event else "the event is unknown"
+    def _why_gone(self, revision: CoincidenceRevision) -> str:
+        event = self.joiner.book.get(revision.event_key)
+        if event is not None and event.state is not EventState.LIVE:
+            return f"the event is {event.state}"
+        return self.ranker.why_gone(revision.event_key, revision.object_key, revision.case)

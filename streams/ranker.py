@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from correlator.coincidence import PairEvidence
 from correlator.policy import Policy
 from correlator.priority import Visibility
-from correlator.ranking import Ranking, rank_event
+from correlator.ranking import Ranking, rank_event, rejections
 from correlator.target import Target, target_list
 from correlator.wire import PairRecord, pair_record
 from streams.tables import EventBook
@@ -67,6 +67,15 @@ class Ranker:
         """The list of each science case, from the latest rankings."""
         rankings = [self._rankings[key] for key in sorted(self._rankings)]
         return {case.name: target_list(case, rankings) for case in self._policy.cases}
+
+    def why_gone(self, event_key: str, object_key: str, case: str) -> str:
+        """Why a pair is not among the coincidences of a science case any more."""
+        record = self._pairs[event_key].get(object_key)
+        if record is None or record.evidence is None:
+            return (record and record.withdrawn_reason) or "the pair is withdrawn"
+        rules = next(c for c in self._policy.cases if c.name == case)
+        broken = rejections(record.evidence, rules, self._policy)
+        return ", ".join(broken) or "it belongs to another science case now"
 
     def _rank(
         self,

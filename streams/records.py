@@ -35,7 +35,8 @@ class Record:
 
 
 Handler = Callable[[list[Record]], Awaitable[None]]
-Bury = Callable[[Record, str], Awaitable[None]]
+Bury = Callable[[Record, str, str], Awaitable[None]]
+"""Put a record into the dead letter: the record, the reason in full, the rule that it breaks."""
 
 
 async def consume(stream: Any, handle: Handler, bury: Bury, size: int, within_s: float) -> None:
@@ -55,7 +56,7 @@ async def handle_batch(records: list[Record], handle: Handler, bury: Bury) -> No
         await persisting(handle, records)
     except Exception as error:  # noqa: BLE001 - the agent loop: bury the bytes, go on
         if len(records) == 1:
-            await persisting(bury, records[0], _reason(error))
+            await persisting(bury, records[0], *_reason_and_rule(error))
             return
         for record in records:
             await handle_batch([record], handle, bury)
@@ -77,8 +78,8 @@ def _record(message: Any) -> Record:
     return Record(message.value, message.key, message.topic, message.partition, message.offset)
 
 
-def _reason(error: Exception) -> str:
+def _reason_and_rule(error: Exception) -> tuple[str, str]:
     if isinstance(error, MalformedPacketError):
-        return str(error)
+        return str(error), error.rule
     log.error("record_failed", exc_info=error)
-    return f"unexpected {type(error).__name__}: {error}"
+    return f"unexpected {type(error).__name__}: {error}", f"unexpected {type(error).__name__}"

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest_vo.reader import to_notice
-
 from correlator.alert import Alert
 from correlator.errors import ConfigurationError, MalformedPacketError
 from correlator.wire import to_json
 from ingest_optical.decoder import Rejected, admit, decode
-from ingest_optical.packets import read_packets
+from ingest_optical.packets import RawPacket, read_packets
+from ingest_vo.reader import to_notice
 from streams.topics import NOTICES_RAW, OPTICAL_ALERTS
 
 _OPTICAL = (".avro", ".parquet", ".tar.gz")
@@ -33,11 +32,20 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A packet that the edge could not read: its name, the rule and its bytes."""
+    """A packet that the edge could not read: its name, why, the rule that it breaks, its bytes."""
 
     packet_name: str
     reason: str
+    rule: str
     packet: bytes
+
+
+def refusal_of(error: MalformedPacketError, packet: RawPacket) -> Refusal:
+    """The refusal of an optical packet."""
+    return Refusal(packet.name, str(error), error.rule, packet.data)
+
+
+_MAP_ALONE = "a sky map alone names no event: give it with the notice it belongs to"
 
 
 @dataclass
@@ -121,7 +129,7 @@ def read_alerts(paths: Iterable[Path], archive: Archive) -> Iterator[Alert]:
             try:
                 yield decode(packet)
             except MalformedPacketError as error:
-                archive.refusals.append(Refusal(packet.name, str(error), packet.data))
+                archive.refusals.append(refusal_of(error, packet))
 
 
 def _alerts(path: Path, archive: Archive) -> Iterator[Alert]:
@@ -130,7 +138,7 @@ def _alerts(path: Path, archive: Archive) -> Iterator[Alert]:
         try:
             result = admit(packet)
         except MalformedPacketError as error:
-            archive.refusals.append(Refusal(packet.name, str(error), packet.data))
+            archive.refusals.append(refusal_of(error, packet))
             continue
         if isinstance(result, Rejected):
             for reason in result.reasons:

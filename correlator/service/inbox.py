@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -37,10 +38,9 @@ async def watch_inbox(folder: Path, pipeline: Pipeline, store: Store) -> None:
 async def _stream_in(path: Path, pipeline: Pipeline, store: Store) -> None:
     archive = await asyncio.to_thread(read_archive, [path])
     for refusal in archive.refusals:
-        put = store.dead_letters.put
-        await asyncio.to_thread(
-            put, "inbox", refusal.packet_name, refusal.packet, refusal.reason, time.time()
-        )
+        put = partial(store.dead_letters.put, rule=refusal.rule)
+        said = refusal.packet_name, refusal.packet, refusal.reason
+        await asyncio.to_thread(put, "inbox", *said, time.time())
     for delivery in archive.in_order():
         await pipeline.send(delivery.topic, delivery.key, delivery.value)
     log.info(

@@ -24,7 +24,7 @@ def print_lists(result: ReplayResult) -> None:
     console.print(
         f"As of {iso_utc(result.as_of_unix_s)}: {report['alerts_read']} alerts read, "
         f"{store['alerts']} passed the gate, {store['notices']} notices, {store['events']} events, "
-        f"{store['pairs']} candidate pairs, {len(report['dead_letters'])} dead letters, "
+        f"{store['pairs']} candidate pairs, {store['dead_letters']} dead letters, "
         f"{report['seconds']:.1f} s."
     )
 

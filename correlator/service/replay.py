@@ -79,7 +79,8 @@ async def replay(
     async with running(settings, store, policy, lambda: as_of) as pipeline:
         for refusal in archive.refusals:
             put = store.dead_letters.put
-            put("archive", refusal.packet_name, refusal.packet, refusal.reason, as_of)
+            said = refusal.packet_name, refusal.packet, refusal.reason
+            put("archive", *said, as_of, rule=refusal.rule)
         await _deliver(pipeline, archive.in_order(options.shuffle_seed), options.speed)
         await pipeline.idle()
         rankings = _ranked(pipeline, store, as_of, options.site)
@@ -161,10 +162,7 @@ def _report(
         "notices_read": archive.n_notices,
         "streamed": tally,
         "store": store.counts(),
-        "dead_letters": [
-            {"packet": letter.packet_name, "reason": letter.reason}
-            for letter in store.dead_letters.list()
-        ],
+        "dead_letters_by_rule": dict(sorted(store.dead_letters.count_by_rule().items())),
         "seconds": round(seconds, 3),
     }
 

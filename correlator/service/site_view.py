@@ -11,16 +11,16 @@ from correlator.visibility import Site, visibilities
 from storage.store import Store
 
 
-def seen_from(store: Store, targets: list[Target], site: Site | None) -> list[Target]:
+def seen_from(store: Store, targets: tuple[Target, ...], site: Site | None) -> tuple[Target, ...]:
     """The list re-ranked with the site's visibility at the time it was made.
 
     Without a site the list stays as it is stored.
     """
-    if site is None or not targets:
+    as_of = store.targets.as_of_unix_s(targets[0].case) if targets else None
+    if site is None or as_of is None:
         return targets
     policy = Policy()
     cases = {case.name: case for case in policy.cases}
-    as_of = store.targets.as_of_unix_s(targets[0].case)
     places = [t.coincidence.pair.object for t in targets]
     seen = visibilities([p.ra_deg for p in places], [p.dec_deg for p in places], site, as_of)
     weighed = []
@@ -32,4 +32,4 @@ def seen_from(store: Store, targets: list[Target], site: Site | None) -> list[Ta
         )
         weighed.append(replace(target, coincidence=replace(target.coincidence, priority=weight)))
     weighed.sort(key=lambda t: (-t.coincidence.priority.value, t.target_id))
-    return [replace(t, rank=place) for place, t in enumerate(weighed, start=1)]
+    return tuple(replace(t, rank=place) for place, t in enumerate(weighed, start=1))

@@ -94,7 +94,9 @@ def _encoded(column: Column, given: Any) -> tuple[Bytes, Mask]:
         return data, mask
     branch = np.where(null, 0, 2).astype(np.uint8)[:, None]
     every = np.ones((len(values), 1), dtype=np.bool_)
-    return np.hstack([branch, data]), np.hstack([every, mask & ~null[:, None]])
+    return np.concatenate([branch, data], axis=1), np.concatenate(
+        [every, mask & ~null[:, None]], axis=1
+    )
 
 
 def _varints(values: NDArray[Any]) -> tuple[Bytes, Mask]:
@@ -132,7 +134,7 @@ def _strings(values: NDArray[Any]) -> tuple[Bytes, Mask]:
     counts, counted = _varints(lengths)
     data = texts.view(np.uint8).reshape(len(texts), width)
     kept = np.arange(width) < lengths[:, None]
-    return np.hstack([counts, data]), np.hstack([counted, kept])
+    return np.concatenate([counts, data], axis=1), np.concatenate([counted, kept], axis=1)
 
 
 _ENCODERS = {

@@ -82,7 +82,9 @@ def moon_illumination(unix_s: ArrayLike) -> Floats:
     return np.asarray(0.5 * (1.0 - np.cos(np.radians(angle))))
 
 
-def angle_deg(ra_deg: ArrayLike, dec_deg: ArrayLike, ra2_deg: ArrayLike, dec2_deg: ArrayLike) -> Floats:
+def angle_deg(
+    ra_deg: ArrayLike, dec_deg: ArrayLike, ra2_deg: ArrayLike, dec2_deg: ArrayLike
+) -> Floats:
     """Angle between positions [deg]; arguments broadcast (haversine)."""
     dec, dec2 = np.radians(dec_deg), np.radians(dec2_deg)
     half_ra = 0.5 * np.radians(np.asarray(ra2_deg) - np.asarray(ra_deg))

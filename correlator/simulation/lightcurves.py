@@ -99,7 +99,9 @@ def outburst_mag(days: ArrayLike, peak_mag: ArrayLike, plateau_days: ArrayLike) 
     return np.where((t > 0.0) & (falling < 5.0), mag, np.inf)
 
 
-def flare_mag(days: ArrayLike, peak_mag: ArrayLike, scale_days: ArrayLike, fid: ArrayLike) -> Floats:
+def flare_mag(
+    days: ArrayLike, peak_mag: ArrayLike, scale_days: ArrayLike, fid: ArrayLike
+) -> Floats:
     """Stellar flare: a sudden peak, an exponential fall; bluer than the star, g brightest."""
     t = np.asarray(days)
     colour = np.where(np.asarray(fid) == G, 0.0, 0.5)

@@ -280,7 +280,9 @@ class _Tables:
             "pid": pid,
             "diffmaglim": seen.limit_mag[cells],
             "programid": np.full(shape, PROGRAM_PUBLIC),
-            "candid": pid * 10**6 + np.where(is_positive, 15_000, 10_000) + self._serial[rows, None],
+            "candid": pid * 10**6
+            + np.where(is_positive, 15_000, 10_000)
+            + self._serial[rows, None],
             "isdiffpos": np.where(is_positive, b"t", b"f"),
             "rcid": rcid,
             "field": np.full(shape, self._field),

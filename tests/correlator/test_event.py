@@ -69,8 +69,11 @@ def test_a_retraction_takes_back_only_its_own_instrument():
     assert event.localization == circle(7.0)
 
 
-def test_one_test_notice_makes_a_test():
-    assert folded([FIN, a_notice(notice_id="t", is_test=True)]).state is EventState.TEST
+def test_a_test_is_no_notice_of_the_event_whose_id_it_borrows():
+    test = a_notice(notice_id="t", is_test=True)
+    assert folded([test]).state is EventState.TEST
+    with pytest.raises(ValueError, match="not"):
+        apply_notice(folded([FIN]), test)
 
 
 def test_a_notice_of_another_event_is_refused():

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from ingest_vo.reader import to_notice
 from rich.console import Console
 from rich.table import Table
 
@@ -19,6 +18,7 @@ from correlator.service.notice_row import notice_row
 from correlator.service.progress import tracked
 from ingest_optical.decoder import decode
 from ingest_optical.packets import read_packets
+from ingest_vo.reader import to_notice
 
 Row = dict[str, Any]
 

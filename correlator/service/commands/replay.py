@@ -83,5 +83,5 @@ def replay_command(
         print_json(result.report)
     else:
         print_lists(result)
-    if result.report["dead_letters"]:
+    if result.report["store"]["dead_letters"]:
         sys.exit(_PARTLY_DONE)
