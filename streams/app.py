@@ -17,6 +17,7 @@ from streams.joiner import Joiner
 from streams.ranker import Ranker
 from streams.records import Handler, consume
 from streams.settings import StreamSettings
+from streams.shutdown import drained
 from streams.tables import AlertWindow, EventBook
 
 
@@ -30,7 +31,15 @@ class Pipeline:
 
     async def send(self, topic: str, key: str, value: bytes) -> None:
         """Produce one record and wait until the broker has it."""
-        await self.app.topic(topic).send(key=key.encode(), value=value)
+        await self.agents.send(topic, key, value)
+
+    async def idle(self) -> None:
+        """Wait until every record that was produced is handled, and all that follow from it."""
+        await drained(self.app)
+
+    async def not_behind(self, most: int) -> None:
+        """Wait until at most so many records are unhandled."""
+        await drained(self.app, most)
 
 
 def create_app(
@@ -50,7 +59,7 @@ def create_app(
         web_enabled=False,
         topic_disable_leader=True,
         autodiscover=False,
-        broker_commit_interval=1.0,
+        broker_commit_interval=settings.commit_interval_s,
         topic_partitions=settings.alert_partitions,
     )
     channels = _channels(app, settings, policy)

@@ -19,6 +19,8 @@ class StreamSettings:
         Partitions of the keyed topics.
     batch_size, batch_within_s
         An agent works on up to that many records, or on what came within that time [s].
+    commit_interval_s
+        How often acknowledged offsets are committed [s].
     ranking_interval_s
         How often changed events are ranked: the debounce [s].
     alert_retention_s
@@ -31,5 +33,6 @@ class StreamSettings:
     pair_partitions: int = 4
     batch_size: int = 500
     batch_within_s: float = 0.05
+    commit_interval_s: float = 1.0
     ranking_interval_s: float = 1.0
     alert_retention_s: float | None = None

@@ -11,11 +11,15 @@ from correlator.service.rows import iso_utc
 from correlator.target import Target
 
 _SHOWN = 10
+_PIPE_WIDTH = 150
+"""Characters of a line where no terminal says how wide it is: no column is cut."""
 
 
 def print_lists(result: ReplayResult) -> None:
     """Print the target list of each science case, and what came in."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PIPE_WIDTH)
     for case, targets in result.targets.items():
         console.print(_table(case, targets))
         if len(targets) > _SHOWN:

@@ -104,7 +104,9 @@ def write_results(result: ReplayResult, store: Store, out: Path) -> None:
     targets = [t for case in sorted(result.targets) for t in result.targets[case]]
     _write(out / "events.jsonl", map(event_row, events))
     _write(out / "pairs.jsonl", map(pair_row, pairs))
-    _write(out / "rankings.jsonl", map(ranking_row, result.rankings))
+    # An event whose pairs were all withdrawn is history, and depends on the order of delivery.
+    held = [r for r in result.rankings if r.candidates]
+    _write(out / "rankings.jsonl", map(ranking_row, held))
     _write(out / "coincidences.jsonl", map(coincidence_row, coincidences))
     _write(out / "targets.jsonl", map(target_row, targets))
     (out / "report.json").write_bytes(orjson.dumps(result.report, option=orjson.OPT_INDENT_2))

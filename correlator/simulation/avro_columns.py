@@ -85,8 +85,8 @@ def varint(value: int) -> bytes:
 
 
 def _encoded(column: Column, given: Any) -> tuple[Bytes, Mask]:
-    null = np.ma.getmaskarray(given)  # type: ignore[no-untyped-call]
-    values = np.ma.getdata(given)  # type: ignore[no-untyped-call]
+    null = np.ma.getmaskarray(given)
+    values = np.ma.getdata(given)
     if not column.nullable and null.any():
         raise ValueError(f"{column.name} cannot be null")
     data, mask = _ENCODERS[column.type](values)

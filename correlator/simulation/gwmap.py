@@ -30,6 +30,8 @@ FIRST_ORDER = 4
 ROUNDS = 7
 SPLIT_CELLS = 12 * 4**FIRST_ORDER // 4
 
+_TILT_SCALE_DEG = 20.0
+
 _TABLE_COLUMNS = (
     ("UNIQ", "K", None),
     ("PROBDENSITY", "D", "sr-1"),
@@ -160,19 +162,33 @@ class GwMap:
         return float(ra), float(dec), float(distance)
 
 
-def map_of(density: Density, distance_mpc: float, relative_error: float, tilt: float) -> GwMap:
-    """Map of a density on its adaptive grid.
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far the source may be: a distance ansatz that falls off with the angle from a centre.
 
-    Parameters
+    Attributes
     ----------
-    density
-        Unnormalised density by position [deg].
     distance_mpc, relative_error
-        Location and relative scale of the distance ansatz.
+        Location at the centre [Mpc], and scale relative to it.
     tilt
-        Relative change of the distance from the middle of the map to its faint edges: the faint
-        ends are seen by fewer detectors, hence nearer.
+        Relative fall of the location far from the centre: the ends of an arc are seen with less
+        of the antenna pattern, so that what is heard from there is nearer.
     """
+
+    ra_deg: float
+    dec_deg: float
+    distance_mpc: float
+    relative_error: float
+    tilt: float
+
+    def mu_mpc(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
+        """Location at positions [Mpc], shape ``(n,)``."""
+        far = (angle_deg(ra_deg, dec_deg, self.ra_deg, self.dec_deg) / _TILT_SCALE_DEG) ** 2
+        return np.asarray(self.distance_mpc * (1.0 - self.tilt * far / (1.0 + far)))
+
+
+def map_of(density: Density, reach: Reach) -> GwMap:
+    """Map of an unnormalised density by position [deg], on its adaptive grid."""
     order = np.full(12 * 4**FIRST_ORDER, FIRST_ORDER)
     ipix = np.arange(12 * 4**FIRST_ORDER)
     value = _at_centres(density, order, ipix)
@@ -188,8 +204,9 @@ def map_of(density: Density, distance_mpc: float, relative_error: float, tilt: f
     by_uniq = np.argsort(4 * 4**order + ipix)
     order, ipix, value = order[by_uniq], ipix[by_uniq], value[by_uniq]
     value = value / (value * cell_area_sr(order)).sum()
-    mu = distance_mpc * (1.0 - tilt * (1.0 - value / value.max()))
-    return GwMap(order, ipix, value, mu, relative_error * distance_mpc * np.ones(len(mu)))
+    ra, dec = healpy.pix2ang(2**order, ipix, nest=True, lonlat=True)
+    sigma = reach.relative_error * reach.distance_mpc * np.ones(len(order))
+    return GwMap(order, ipix, value, reach.mu_mpc(ra, dec), sigma)
 
 
 def fits_bytes(sky_map: GwMap, name: str, date_obs: str, mjd_obs: float, instruments: str) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -138,10 +139,14 @@ _HEADER = _header()
 
 @dataclass(frozen=True, slots=True)
 class AlertRows:
-    """The alerts of one exposure: index of the source and the record of each."""
+    """The alerts of one exposure: index of the source, ``candid`` and the record of each."""
 
     source: Indices
+    candid: Indices
     records: tuple[bytes, ...]
+
+    def __len__(self) -> int:
+        return len(self.records)
 
 
 def alerts_of(
@@ -150,16 +155,18 @@ def alerts_of(
     """Records of the alerts of the visit ``at``, each with the visits before it as history."""
     rows = np.flatnonzero(seen.is_detected[:, at])
     tables = _Tables(population, seen, field, visits, night)
-    candidates = encode((*_ENVELOPE, *_CANDIDATE), tables.candidates(rows, at))
+    values = tables.candidates(rows, at)
+    candidates = _cut(encode((*_ENVELOPE, *_CANDIDATE), values), 1)
     if at == 0:
-        return AlertRows(rows, tuple(each + b"\x00" for each in _cut(candidates, 1)))
+        return AlertRows(rows, values["candid"], tuple(own + b"\x00" for own in candidates))
     history = encode(_HISTORY, tables.history(rows, at))
+    # Branch 1 of the union, one block of ``at`` items, and the empty block that ends an array.
     before = b"\x02" + varint(at)
     records = tuple(
         own + before + past + b"\x00"
-        for own, past in zip(_cut(candidates, 1), _cut(history, at), strict=True)
+        for own, past in zip(candidates, _cut(history, at), strict=True)
     )
-    return AlertRows(rows, records)
+    return AlertRows(rows, values["candid"], records)
 
 
 def object_ids(field: int, sources: Indices, year: Indices) -> NDArray[np.bytes_]:
@@ -176,7 +183,7 @@ def object_ids(field: int, sources: Indices, year: Indices) -> NDArray[np.bytes_
 
 def _cut(rows: Rows, per_record: int) -> Iterator[bytes]:
     starts = rows.starts[::per_record].tolist()
-    for a, b in zip(starts[:-1], starts[1:], strict=True):
+    for a, b in pairwise(starts):
         yield rows.data[a:b]
 
 
@@ -227,7 +234,9 @@ class _Tables:
     def candidates(self, rows: Indices, at: int) -> Mapping[str, Any]:
         """Values of the envelope and of ``candidate`` for the sources that a visit detects."""
         near, n = self._sources, len(rows)
-        measured = {name: column[:, 0] for name, column in self._measured(rows, [at]).items()}
+        measured = {
+            name: column[:, 0] for name, column in self._measured(rows, np.array([at])).items()
+        }
         first, n_raw = self._beginning(rows, at)
         start = self._visits.start_unix_s[at]
         return {
@@ -253,7 +262,7 @@ class _Tables:
 
     def history(self, rows: Indices, at: int) -> Mapping[str, Any]:
         """Values of ``prv_candidates``: all visits before ``at``, source by source."""
-        visits = list(range(at))
+        visits = np.arange(at)
         is_null = ~self._seen.is_detected[np.ix_(rows, visits)].ravel()
         values = {name: v.ravel() for name, v in self._measured(rows, visits).items()}
         only_detected = {column.name for column in _HISTORY[len(_MEASURED) :]} - {"rcid", "field"}
@@ -262,7 +271,7 @@ class _Tables:
             for name, v in values.items()
         }
 
-    def _measured(self, rows: Indices, visits: Sequence[int]) -> dict[str, NDArray[Any]]:
+    def _measured(self, rows: Indices, visits: Indices) -> dict[str, NDArray[Any]]:
         """What a row of ``candidate`` and of ``prv_candidates`` have in common, shape (n, v)."""
         seen, cells = self._seen, np.ix_(rows, visits)
         shape = (len(rows), len(visits))
@@ -274,15 +283,14 @@ class _Tables:
         magnitude = mag_of(size)
         difference = seen.mag_difference[cells]
         is_positive = flux > 0.0
+        serial = self._serial[rows, None]
         return {
             "jd": np.broadcast_to(jd_of(start), shape),
             "fid": np.broadcast_to(self._visits.fid[visits], shape),
             "pid": pid,
             "diffmaglim": seen.limit_mag[cells],
             "programid": np.full(shape, PROGRAM_PUBLIC),
-            "candid": pid * 10**6
-            + np.where(is_positive, 15_000, 10_000)
-            + self._serial[rows, None],
+            "candid": pid * 10**6 + np.where(is_positive, 15_000, 10_000) + serial,
             "isdiffpos": np.where(is_positive, b"t", b"f"),
             "rcid": rcid,
             "field": np.full(shape, self._field),

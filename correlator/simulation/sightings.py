@@ -1,4 +1,4 @@
-"""What the camera makes of a field's sources: measured fluxes, detections, quality, at each visit."""
+"""What the camera makes of a field's sources: fluxes, detections and their quality."""
 
 from __future__ import annotations
 
