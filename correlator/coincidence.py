@@ -66,7 +66,7 @@ class PairEvidence:
     event_version, object_version
         Distinct notices and alerts folded in: the higher pair of versions supersedes.
     delta_t_s
-        First positive detection since T0, minus T0 [s].
+        First detection since T0, by the packets or by the survey's own count, minus T0 [s].
     onset_earliest_s, onset_latest_s
         Onset interval minus T0 [s].
     credible_level, cell_probability, probdensity_per_sr

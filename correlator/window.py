@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from correlator.alert import Detection
 from correlator.object import OpticalObject
 from correlator.policy import DAY_S, DelayWindow, Policy
 
@@ -23,20 +22,17 @@ class Onset:
     earliest_unix_s
         Last record before the first detection: a limit at least as deep, or prior activity.
     latest_unix_s
-        The first detection [s since the Unix epoch].
+        The first detection, by the packets or by the survey's own count [s since the Unix epoch].
     is_assumed
         Whether no record bounds the onset from below and a length was assumed.
     prior_activity_days
         How long before T0 the object was already seen; None when it was not.
-    first
-        The detection that closes the interval.
     """
 
     earliest_unix_s: float
     latest_unix_s: float
     is_assumed: bool
     prior_activity_days: float | None
-    first: Detection
 
 
 def onset_after(obj: OpticalObject, t0_unix_s: float, policy: Policy) -> Onset | None:
@@ -52,17 +48,20 @@ def onset_after(obj: OpticalObject, t0_unix_s: float, policy: Policy) -> Onset |
     if first is None:
         return None
     prior = [d.time_unix_s for d in positive if d.time_unix_s < not_before]
-    # The survey's own count starts at its first detection of 3 sigma, of either sign.
-    if obj.survey_first_unix_s is not None and obj.survey_first_unix_s < not_before:
-        prior.append(obj.survey_first_unix_s)
-    bounds = [*prior, *_limits_before(obj, first)]
-    earliest = max(bounds) if bounds else first.time_unix_s - policy.assumed_onset_s
+    latest = first.time_unix_s
+    # The survey's own count starts at its first detection of 3 sigma, of either sign; a packet's
+    # history need not reach back to it.
+    if obj.survey_first_unix_s is not None:
+        if obj.survey_first_unix_s < not_before:
+            prior.append(obj.survey_first_unix_s)
+        else:
+            latest = min(latest, obj.survey_first_unix_s)
+    bounds = [*prior, *_limits_before(obj, latest, first.mag_ab)]
     return Onset(
-        earliest_unix_s=earliest,
-        latest_unix_s=first.time_unix_s,
+        earliest_unix_s=max(bounds) if bounds else latest - policy.assumed_onset_s,
+        latest_unix_s=latest,
         is_assumed=not bounds,
         prior_activity_days=(t0_unix_s - min(prior)) / DAY_S if prior else None,
-        first=first,
     )
 
 
@@ -98,13 +97,12 @@ def mean_kernel_per_s(
     return max(0.0, second) / (width * t0_width)
 
 
-def _limits_before(obj: OpticalObject, first: Detection) -> list[float]:
+def _limits_before(obj: OpticalObject, time_unix_s: float, mag_ab: float | None) -> list[float]:
     """Times of the limits before a detection that would have shown it."""
-    mag = first.mag_ab
     return [
         limit.time_unix_s
         for limit in obj.limits
-        if limit.time_unix_s < first.time_unix_s and (mag is None or limit.mag_ab >= mag)
+        if limit.time_unix_s < time_unix_s and (mag_ab is None or limit.mag_ab >= mag_ab)
     ]
 
 

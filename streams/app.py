@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -71,9 +72,12 @@ def create_app(
     for topic, handle in _routes(agents).items():
         _add_agent(app, channels[topic.name], topic.name, handle, agents, settings)
 
-    @app.timer(settings.ranking_interval_s, name="rank-changed")  # type: ignore[untyped-decorator]
+    @app.task  # type: ignore[untyped-decorator]
     async def rank_changed() -> None:
-        await agents.rank_changed()
+        # Not a Faust timer: that one complains when a ranking takes longer than the interval.
+        while True:
+            await asyncio.sleep(settings.ranking_interval_s)
+            await agents.rank_changed()
 
     return Pipeline(app, agents, settings)
 

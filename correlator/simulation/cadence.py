@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -132,13 +133,13 @@ class FieldGrid:
         edges = np.linspace(SOUTHERN_EDGE_DEG, 90.0, n_strips + 1)
         fields: list[Field] = []
         first, count = [], []
-        for lo, hi in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        for lo, hi in pairwise(edges.tolist()):
             height = math.sin(math.radians(hi)) - math.sin(math.radians(lo))
             n = max(1, round(360.0 * math.degrees(height) / FIELD_DEG2))
             first.append(len(fields))
             count.append(n)
             ras = np.linspace(0.0, 360.0, n + 1).tolist()
-            for a, b in zip(ras[:-1], ras[1:], strict=True):
+            for a, b in pairwise(ras):
                 fields.append(Field(len(fields), a, b, lo, hi))
         return cls(tuple(fields), edges, np.array(first), np.array(count))
 
@@ -254,7 +255,7 @@ def past_visits(field: Field, grid: FieldGrid, night: Night, seed: int) -> tuple
 def _survey(
     slots: Floats, free: Indices, night: Night, grid: FieldGrid
 ) -> Iterator[tuple[int, int, int]]:
-    """Slot, field and band of the survey's own visits: each block in one band, then in the other."""
+    """Slot, field and band of the survey's own visits: a block in one band, then in the other."""
     numbers = np.arange(len(grid.fields))
     ra = np.array([f.ra_deg for f in grid.fields])
     dec = np.array([f.dec_deg for f in grid.fields])

@@ -20,7 +20,7 @@ OBLIQUITY_DEG = 23.439
 
 GALACTIC_POLE_DEG = (192.85948, 27.12825)
 GALACTIC_LONGITUDE_OF_POLE_DEG = 122.93192
-"""North galactic pole in ICRS; galactic longitude of the north celestial pole (Hipparcos, vol 1)."""
+"""Galactic pole in ICRS; galactic longitude of the celestial pole (Hipparcos, volume 1)."""
 
 
 def jd_of(unix_s: ArrayLike) -> Floats:
@@ -43,7 +43,7 @@ def altitude_deg(ra_deg: ArrayLike, dec_deg: ArrayLike, unix_s: ArrayLike) -> Fl
 
 
 def sun_position_deg(unix_s: ArrayLike) -> tuple[Floats, Floats]:
-    """Right ascension and declination of the Sun [deg], good to 0.01 deg (Almanac, page C5)."""
+    """Right ascension and declination of the Sun [deg], equinox of date (Almanac, page C5)."""
     days = jd_of(unix_s) - J2000_JD
     anomaly = np.radians(357.528 + 0.9856003 * days)
     longitude = 280.460 + 0.9856474 * days + 1.915 * np.sin(anomaly) + 0.020 * np.sin(2 * anomaly)
@@ -51,7 +51,7 @@ def sun_position_deg(unix_s: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def moon_position_deg(unix_s: ArrayLike) -> tuple[Floats, Floats]:
-    """Right ascension and declination of the Moon [deg], good to 0.3 deg (Almanac, page D22)."""
+    """Right ascension and declination of the Moon [deg], equinox of date (Almanac, page D22)."""
     century = (jd_of(unix_s) - J2000_JD) / 36_525.0
 
     def wave(size: float, phase_deg: float, rate_deg: float) -> Floats:

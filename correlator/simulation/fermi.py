@@ -132,7 +132,7 @@ def _flight(
             "Trigger_ID", Def_NOT_a_GRB=False, Target_in_Blk_Catalog=False,
             Spatial_Prox_Match=False, Temporal_Prox_Match=False, Test_Submission=False,
         ),
-        flags("Misc_Flags", Flt_Generated=True, Gnd_Generated=False, CRC_Error=False),
+        flags("Misc_Flags", Flt_Generated=True, Gnd_Generated=False),
     )  # fmt: skip
     return _located(_FLIGHT, burst, trigger, params, at, radius_deg, None)
 

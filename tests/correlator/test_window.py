@@ -20,8 +20,7 @@ FALLING = DelayWindow(0.0, 3 * DAY_S, DAY_S, "test")
 
 
 def an_onset(earliest_s: float, latest_s: float) -> Onset:
-    first = Detection("1", T0 + latest_s, "g", 100.0, 1.0)
-    return Onset(T0 + earliest_s, T0 + latest_s, False, None, first)
+    return Onset(T0 + earliest_s, T0 + latest_s, False, None)
 
 
 def detection(source_id: str, after_t0_s: float, flux_njy: float = 10_000.0) -> Detection:
@@ -114,6 +113,14 @@ def test_light_before_the_event_is_prior_activity(earlier, survey_first, prior_d
     onset = onset_after(object_of(alert), T0, POLICY)
     assert onset is not None
     assert onset.prior_activity_days == (None if prior_days is None else pytest.approx(prior_days))
+
+
+def test_the_surveys_own_count_can_see_further_back_than_a_packet():
+    alert = a_bare_alert(detection=detection("1", DAY_S), survey_first_unix_s=T0 + 2260.0)
+    onset = onset_after(object_of(alert), T0, POLICY)
+    assert onset is not None
+    assert onset.latest_unix_s == T0 + 2260.0
+    assert onset.prior_activity_days is None
 
 
 @pytest.mark.parametrize("flux_njy", [-5000.0, 5000.0])
