@@ -1,5 +1,7 @@
 """Everything that we raise on purpose."""
 
+import reprlib
+
 
 class CorrelatorError(Exception):
     """Root of the errors that the correlator raises on purpose."""
@@ -38,9 +40,18 @@ class ConfigurationError(CorrelatorError):
     """A setting or an option cannot be used; the message says which and why."""
 
 
-def _shortened(value: object, limit: int = 120) -> str:
+_LIMIT = 120
+"""Longest value in a message [characters]."""
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = _BRIEF.maxother = _LIMIT
+_BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxdict = 16
+
+
+def _shortened(value: object) -> str:
     # Slice before repr: the value may be a string of 100 MB.
-    if isinstance(value, str | bytes) and len(value) > limit:
-        return f"{value[:limit]!r}... ({len(value)} long)"
-    said = repr(value)
-    return said if len(said) <= limit else said[:limit] + "..."
+    if isinstance(value, str | bytes) and len(value) > _LIMIT:
+        return f"{value[:_LIMIT]!r}... ({len(value)} long)"
+    # Not repr(): JSON nests deeper than Python's stack, and a list may have a million items.
+    said = _BRIEF.repr(value)
+    return said if len(said) <= _LIMIT else said[:_LIMIT] + "..."

@@ -265,7 +265,7 @@ def _localization(packet: JsonPacket, profile: _Profile) -> Localization | None:
 
 def _embedded_map(packet: JsonPacket) -> bytes | None:
     """Bytes of ``healpix_file``; None where it is absent or a stub ("stuff", "hhhh...")."""
-    text = packet.text("healpix_file")
+    text = packet.content("healpix_file")
     if text is None:
         return None
     is_short = len(text) < FITS_BLOCK_BYTES * 4 // 3

@@ -87,7 +87,7 @@ def embedded_fits(packet: JsonPacket, key: str) -> bytes | None:
     MalformedNoticeError
         Not base64.
     """
-    text = packet.text(key)
+    text = packet.content(key)
     if text is None:
         return None
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 from types import UnionType
 
@@ -35,14 +35,18 @@ class JsonPacket:
         return key in self.fields
 
     def text(self, key: str) -> str | None:
-        """Text that is not blank."""
+        """Text that is not blank, printable and of a length that a person would write."""
+        said = self._typed(key, str, "a text")
+        return (rules.text_of(self.name, key, said) or None) if isinstance(said, str) else None
+
+    def content(self, key: str) -> str | None:
+        """Text that stands for a file, of any length; None where it is blank."""
         said = self._typed(key, str, "a text")
         return (said.strip() or None) if isinstance(said, str) else None
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Texts of a field that may be one text, one number or a list of them."""
-        said = self.fields.get(key)
-        listed = said if isinstance(said, list) else [] if said is None else [said]
+        listed = self._listed(key)
         for each in listed:
             if isinstance(each, bool) or not isinstance(each, str | int):
                 raise MalformedNoticeError(self.name, f"{key} must hold texts", each)
@@ -57,9 +61,7 @@ class JsonPacket:
 
     def numbers(self, key: str) -> tuple[float, ...]:
         """Numbers of a field that may be one number or a list of them."""
-        said = self.fields.get(key)
-        listed = said if isinstance(said, list) else [] if said is None else [said]
-        return tuple(_number(self.name, key, each) for each in listed)
+        return tuple(_number(self.name, key, each) for each in self._listed(key))
 
     def flag(self, key: str) -> bool | None:
         """True or false."""
@@ -81,14 +83,21 @@ class JsonPacket:
         child = self.child(key)
         if child is None:
             return ()
+        self._check_count(key, child.fields)
         named = ((rules.id_of(self.name, f"a class of {key}", name), name) for name in child.fields)
-        return tuple(sorted((shown, child.number(name)) for shown, name in named))
+        return tuple(
+            sorted(
+                (shown, rules.probability_of(self.name, shown, child.number(name)))
+                for shown, name in named
+            )
+        )
 
     def corners(self, key: str) -> tuple[tuple[float, float], ...]:
         """Positions of a list ``[[ra, dec], ...]`` [deg]."""
         said = self._typed(key, list, "a list")
         if not isinstance(said, list):
             return ()
+        self._check_count(key, said)
         corners = []
         for pair in said:
             if not isinstance(pair, list) or len(pair) != 2:
@@ -103,6 +112,18 @@ class JsonPacket:
         if said is None:
             raise MalformedNoticeError(self.name, f"{key} must be present")
         return said
+
+    def _listed(self, key: str) -> list[object]:
+        said = self.fields.get(key)
+        listed = said if isinstance(said, list) else [] if said is None else [said]
+        self._check_count(key, listed)
+        return listed
+
+    def _check_count(self, key: str, values: Sized) -> None:
+        if len(values) > rules.MAX_ITEMS:
+            raise MalformedNoticeError(
+                self.name, f"{key} must hold at most {rules.MAX_ITEMS} values", len(values)
+            )
 
     def _typed(self, key: str, kind: type | UnionType, called: str) -> object:
         said = self.fields.get(key)

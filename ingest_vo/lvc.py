@@ -58,7 +58,9 @@ def to_notice(packet: VOEventPacket) -> Notice:
 
 def _classification(packet: VOEventPacket) -> tuple[tuple[str, float | None], ...]:
     classes = packet.groups.get("Classification", {})
-    return tuple(sorted((name, packet.number(name)) for name in classes))
+    return tuple(
+        sorted((name, rules.probability_of(packet.name, name, packet.number(name))) for name in classes)
+    )
 
 
 def _map_url(packet: VOEventPacket) -> str | None:

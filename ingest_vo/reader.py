@@ -14,9 +14,9 @@ from ingest_vo import fermi, gcn, generic, icecube, igwn, integral, lvc, svom, s
 from ingest_vo.json_packet import BYTE_ORDER_MARK, JsonPacket, read_json
 from ingest_vo.voevent import VOEventPacket, read_voevent
 
-MAX_PACKET_BYTES = 16 * 2**20
-"""Largest packet [B]: four times what GCN's broker lets through (4 MiB); the largest real one,
-with its map, has 1.1 MB."""
+MAX_PACKET_BYTES = 8 * 2**20
+"""Largest packet [B]: twice what GCN's broker lets through (4 MiB); the largest real one, with its
+map, has 1.1 MB. JSON of empty objects takes up to 50 times its length in memory."""
 
 GCN_BINARY_BYTES = 160
 """Length of every packet of the GCN socket's binary form (40 integers of 4 bytes)."""

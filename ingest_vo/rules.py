@@ -14,6 +14,12 @@ MAX_ID_LENGTH = 200
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 """No mission of ours flew before 1990 (BATSE, 1991); what lies outside is a broken clock."""
 
+MAX_TEXT_LENGTH = 1_000
+"""Longest text that becomes part of a notice [characters]: URLs are the longest real ones, 120."""
+
+MAX_ITEMS = 1_000
+"""Most values of a list or of a classification; real ones have up to a dozen."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _ISO_TIME = re.compile(
@@ -103,6 +109,23 @@ def id_of(name: str, what: str, text: str) -> str:
             name, f"{what} must be at most {MAX_ID_LENGTH} printable characters", said
         )
     return said
+
+
+def text_of(name: str, what: str, text: str) -> str:
+    """Text without surrounding space, which may be empty, that a table and a page can show."""
+    said = text.strip()
+    if len(said) > MAX_TEXT_LENGTH or not said.isprintable():
+        raise MalformedNoticeError(
+            name, f"{what} must be at most {MAX_TEXT_LENGTH} printable characters", said
+        )
+    return said
+
+
+def probability_of(name: str, what: str, probability: float | None) -> float | None:
+    """Return the probability itself if it lies in [0, 1]; None is "not said"."""
+    if probability is not None and not 0.0 <= probability <= 1.0:
+        raise MalformedNoticeError(name, f"{what} must be a probability", probability)
+    return probability
 
 
 def _offset(offset: str | None) -> str:

@@ -25,6 +25,9 @@ MAX_HDUS = 64
 MAX_COLUMNS = 999
 """Limit of the FITS standard."""
 
+MAX_ELEMENTS = 2**63 - 1
+"""Beyond it lie products of axes with thousands of digits, which no message can hold."""
+
 CHUNK_PIXELS = 4**9
 CHUNK_BYTES = 16 * 2**20
 """How much of a table is in memory at a time; a row longer than this is refused."""
@@ -243,6 +246,8 @@ def _data_bytes(header: Header) -> int:
     size = 1
     for axis in range(1, axes + 1):
         size *= _whole(header, f"NAXIS{axis}")
+        if size > MAX_ELEMENTS:
+            raise SkyMapError(f"a part of a FITS file has at most {MAX_ELEMENTS} elements")
     extra = _whole(header, "PCOUNT") if "PCOUNT" in header else 0
     groups = _whole(header, "GCOUNT") if "GCOUNT" in header else 1
     bits = header.get("BITPIX", "")

@@ -1,5 +1,9 @@
 """What can be wrong with a sky map."""
 
+import reprlib
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = _BRIEF.maxother = 120
 
 class SkyMapError(ValueError):
     """A sky map or a shape breaks a rule.
@@ -15,4 +19,4 @@ class SkyMapError(ValueError):
     def __init__(self, rule: str, value: object = None) -> None:
         self.rule = rule
         self.value = value
-        super().__init__(rule if value is None else f"{rule}, got {value!r:.120}")
+        super().__init__(rule if value is None else f"{rule}, got {_BRIEF.repr(value):.120}")

@@ -79,7 +79,9 @@ class Store:
         """Rows of each table."""
         with self._database.reading() as connection:
             return {
-                str(table.name): connection.execute(select(func.count()).select_from(table)).scalar_one()
+                str(table.name): connection.execute(
+                    select(func.count()).select_from(table)
+                ).scalar_one()
                 for table in sorted(metadata.tables.values(), key=lambda t: t.name)
             }
 

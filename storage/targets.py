@@ -80,7 +80,8 @@ class TargetStore:
         active = equal_to(targets, case_name=case, state=str(TargetState.ACTIVE))
         with self._database.reading() as connection:
             found = select(func.max(targets.c.as_of_unix_s)).where(*active)
-            return connection.execute(found).scalar_one()
+            at: float | None = connection.execute(found).scalar_one()
+        return at
 
     def get(self, target_id: str) -> Target | None:
         """Target of an id, active or retired; None when it never was in a list."""

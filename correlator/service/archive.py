@@ -110,10 +110,8 @@ def read_archive(files: Iterable[Path]) -> Archive:
         elif _ends(path, _NOTICES):
             _add_notice(path, archive)
         else:
-            reason = (
-                f"{path}: a sky map alone names no event; give it with the notice it belongs to"
-            )
-            archive.refusals.append(Refusal(str(path), reason, path.read_bytes()))
+            reason = f"{path}: {_MAP_ALONE}"
+            archive.refusals.append(Refusal(str(path), reason, _MAP_ALONE, path.read_bytes()))
     return archive
 
 

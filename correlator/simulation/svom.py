@@ -77,14 +77,6 @@ def _packet(
     cites: tuple[str, ...],
     satellite: Group,
 ) -> SimulatedNotice:
-    identifiers = Group(
-        "Svom_Identifiers",
-        (
-            Param("Notice_Level", level, ucd="meta.id"),
-            Param("Burst_Id", burst_id, ucd="meta.id"),
-            Param("Alert_Seq_T0", iso(burst.t0_unix_s, 3) + "Z", ucd="time.start"),
-        ),
-    )
     packet = VOEvent(
         ivorn=ivorn,
         role="observation",
@@ -95,7 +87,7 @@ def _packet(
             Param("Packet_Type", str(packet_type), ucd="meta.id"),
             Param("Pkt_Ser_Num", "1", ucd="meta.id"),
             Param("Instrument", instrument, ucd="instr"),
-            identifiers,
+            _identifiers(level, burst_id, burst),
             detection,
             Group("Target_Info", (*target, *_sky(*at, sent_unix_s))),
             satellite,
@@ -111,6 +103,17 @@ def _packet(
     )  # fmt: skip
     name = file_name(sent_unix_s, f"svom_{ivorn.partition('#')[2]}", "xml")
     return SimulatedNotice(sent_unix_s, name, xml_of(packet))
+
+
+def _identifiers(level: str, burst_id: str, burst: Burst) -> Group:
+    return Group(
+        "Svom_Identifiers",
+        (
+            Param("Notice_Level", level, ucd="meta.id"),
+            Param("Burst_Id", burst_id, ucd="meta.id"),
+            Param("Alert_Seq_T0", iso(burst.t0_unix_s, 3) + "Z", ucd="time.start"),
+        ),
+    )
 
 
 def _eclairs_detection(burst: Burst, snr: float, timescale_s: float) -> Group:
