@@ -18,6 +18,7 @@ import fastavro
 from fastavro.schema import SchemaParseException
 
 from correlator.errors import MalformedAlertError
+from ingest_optical.avro_growth import rate_of
 from ingest_optical.avro_shape import check_shape
 
 MAGIC = b"Obj\x01"
@@ -31,8 +32,11 @@ CONFLUENT_HEADER_BYTES = 5
 MAX_PACKET_BYTES = 16 * 2**20
 """Largest packet that is read. Rubin's topic takes 10 MB; a real packet has less than 0.6 MB."""
 
-MAX_SCHEMA_BYTES = 2**20
-"""Largest embedded schema; a real one has 28 kB."""
+MAX_RECORD_MEMORY = 256 * 2**20
+"""Most memory that one record may become [B]; of a Rubin alert that is a body of 5 MiB."""
+
+MAX_SCHEMA_BYTES = 2**18
+"""Largest embedded schema; a real one has 41 kB. Parsed ones are kept."""
 
 _SYNC_BYTES = 16
 _MAX_VARINT_BYTES = 10
@@ -66,12 +70,15 @@ class WriterSchema:
         Names of all fields of the record, also those that are cut off.
     parsed
         What fastavro reads with.
+    max_bytes
+        Longest body that is decoded: a longer one could become :data:`MAX_RECORD_MEMORY`.
     """
 
     name: str
     version: str | None
     fields: tuple[str, ...]
     parsed: Mapping[str, object]
+    max_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +120,13 @@ def split_container(data: bytes, packet: str) -> Iterator[bytes]:
     at = container.blocks_at
     while at < len(data):
         count, block, at = container.block(at)
-        stream = io.BytesIO(block)
+        begin = 0
         for _ in range(count):
-            begin = stream.tell()
+            stream = io.BytesIO(block[begin : begin + schema.max_bytes])
             _read(stream, schema, packet)
-            yield container.with_one_record(block[begin : stream.tell()])
+            end = begin + stream.tell()
+            yield container.with_one_record(block[begin:end])
+            begin = end
 
 
 def confluent_id(data: bytes, packet: str) -> int:
@@ -162,8 +171,15 @@ def decode_body(
     MalformedAlertError
         The bytes do not follow the schema.
     """
+    schema = writer_schema(body.schema_json, packet, through)
+    if len(body.data) > schema.max_bytes:
+        raise MalformedAlertError(
+            packet,
+            f"a body of this schema must have at most {schema.max_bytes} bytes",
+            len(body.data),
+        )
     stream = io.BytesIO(body.data)
-    record = _read(stream, writer_schema(body.schema_json, packet, through), packet)
+    record = _read(stream, schema, packet)
     if through is None and stream.tell() != len(body.data):
         # Bytes of another schema can decode by chance, to wrong values; they rarely end together.
         raise MalformedAlertError(
@@ -192,7 +208,7 @@ def writer_schema(
 
 # The whole text is the key. A hash of its beginning, or its length, would confuse two schemas
 # that differ in one type; the text itself cannot collide, and it is hashed as fast.
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _parsed(schema_json: bytes, through: tuple[str, ...] | None) -> WriterSchema:
     if len(schema_json) > MAX_SCHEMA_BYTES:
         raise ValueError(f"a schema must have at most {MAX_SCHEMA_BYTES} bytes")
@@ -201,6 +217,7 @@ def _parsed(schema_json: bytes, through: tuple[str, ...] | None) -> WriterSchema
         raise ValueError("a schema must be a record")
     check_shape(definition)
     names = tuple(field["name"] for field in definition["fields"])
+    rate = rate_of(fastavro.parse_schema(definition))
     if through is not None:
         n_kept = 1 + max((i for i, name in enumerate(names) if name in through), default=-1)
         definition = {**definition, "fields": definition["fields"][:n_kept]}
@@ -211,6 +228,7 @@ def _parsed(schema_json: bytes, through: tuple[str, ...] | None) -> WriterSchema
         version=version if isinstance(version, str) else None,
         fields=names,
         parsed=parsed,
+        max_bytes=MAX_RECORD_MEMORY // rate,
     )
 
 

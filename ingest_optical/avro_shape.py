@@ -94,7 +94,10 @@ def _size_of_named(
     if node["type"] == "enum":
         named[full] = 1, 1
     elif node["type"] == "fixed":
-        named[full] = int(str(node["size"])), 1
+        size_bytes = int(str(node["size"]))
+        if size_bytes < 0:
+            raise ValueError(f"a fixed type must not have a negative size, got {size_bytes}")
+        named[full] = size_bytes, 1
     else:
         named[full] = None
         fields = node["fields"]

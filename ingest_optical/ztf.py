@@ -165,7 +165,7 @@ def _band(fields: Fields) -> str:
 
 def _sign(fields: Fields) -> float:
     said = fields.raw("isdiffpos")
-    positive = _POSITIVE.get(str(said).lower())
+    positive = _POSITIVE.get(str(said).lower()) if isinstance(said, str | int) else None
     if positive is None:
         raise fields.malformed("isdiffpos must be t, f, 1, 0, true or false", said)
     return 1.0 if positive else -1.0

@@ -59,7 +59,9 @@ def to_notice(packet: VOEventPacket) -> Notice:
 def _classification(packet: VOEventPacket) -> tuple[tuple[str, float | None], ...]:
     classes = packet.groups.get("Classification", {})
     return tuple(
-        sorted((name, rules.probability_of(packet.name, name, packet.number(name))) for name in classes)
+        sorted(
+            (name, rules.probability_of(packet.name, name, packet.number(name))) for name in classes
+        )
     )
 
 

@@ -92,7 +92,7 @@ class VOEventPacket:
 
     def text(self, param: str) -> str | None:
         """Value of a Param, None where it is absent or blank."""
-        return self.params.get(param, "").strip() or None
+        return rules.text_of(self.name, param, self.params.get(param, "")) or None
 
     def number(self, param: str) -> float | None:
         """Value of a Param as a finite number."""

@@ -5,6 +5,7 @@ import reprlib
 _BRIEF = reprlib.Repr()
 _BRIEF.maxstring = _BRIEF.maxother = 120
 
+
 class SkyMapError(ValueError):
     """A sky map or a shape breaks a rule.
 

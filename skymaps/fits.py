@@ -39,11 +39,12 @@ class MapLimits:
         GB), not the memory.
     max_rows
         Cells held at a time, after equal siblings are merged and cells of no probability are
-        dropped from a flat map; about 200 bytes a cell at the peak.
+        dropped from a flat map; up to 250 bytes a cell at the peak. Ten times the largest real
+        map, which has 196,608.
     """
 
     max_bytes: int = 64 * 2**20
-    max_rows: int = 4_000_000
+    max_rows: int = 2_000_000
 
 
 NOTICE_LIMITS = MapLimits()

@@ -38,8 +38,9 @@ _CRC = struct.Struct("<I")
 MAX_CIRCLE_BYTES = 16_384
 """Longest circle that is decoded: one of MAX_SOURCE_LENGTH escaped characters needs 14 kB."""
 
-MAX_MAP_ROWS = 16_000_000
-"""Most cells that are decoded; the length of the bytes must agree before anything is made."""
+MAX_MAP_ROWS = 2_000_000
+"""Most cells that are decoded, as many as the reader of FITS files lets pass; the length of the
+bytes must agree before anything is made."""
 
 
 def localization_to_bytes(localization: Circle | SkyMap) -> bytes:

@@ -15,6 +15,7 @@ from streams import topics as table
 from streams.agents import Agents
 from streams.desk import NoticeDesk
 from streams.joiner import Joiner
+from streams.memory import register as register_memory_transport
 from streams.ranker import Ranker
 from streams.records import Handler, consume
 from streams.settings import StreamSettings
@@ -53,6 +54,7 @@ def create_app(
     now
         The clock [s since the Unix epoch].
     """
+    register_memory_transport()
     app = faust.App(
         settings.app_id,
         broker=settings.broker_url,

@@ -174,6 +174,16 @@ class MemoryConsumer(base.Consumer):  # type: ignore[misc]
         super().stop_flow()
         self._wake.set()
 
+    def _new_offset(self, tp: TP) -> int | None:
+        # The base class begins at the first acknowledged offset, so until the first commit (and by
+        # one offset ever after) it would commit past a record that no agent has acknowledged.
+        acked = self._acked[tp]
+        if acked:
+            unread = self._broker.read(tp, self._begin(tp), 1)
+            if unread and unread[0].offset < min(acked):
+                return None
+        return super()._new_offset(tp)  # type: ignore[no-any-return]
+
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         self._broker.commit(self._group, offsets)
         return True

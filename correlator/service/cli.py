@@ -3,46 +3,54 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Any
 
 import click
 
 from correlator.errors import CorrelatorError
-from correlator.service.commands.check import check
-from correlator.service.commands.db import db
-from correlator.service.commands.demo import demo
-from correlator.service.commands.join import join_command
-from correlator.service.commands.packets import alert_command, notice_command
-from correlator.service.commands.replay import replay_command
-from correlator.service.commands.simulate import simulate
-from correlator.service.commands.targets import targets
-from correlator.service.commands.up import up
 from correlator.service.telemetry import log_to_stderr
 
 FAILED, BAD_USAGE, PARTLY_DONE = 1, 2, 3
 """Exit states of the command contract; 0 is done."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_COMMANDS = {
+    "demo": "demo:demo",
+    "up": "up:up",
+    "replay": "replay:replay_command",
+    "join": "join:join_command",
+    "notice": "packets:notice_command",
+    "alert": "packets:alert_command",
+    "targets": "targets:targets",
+    "simulate": "simulate:simulate",
+    "db": "db:db",
+    "check": "check:check",
+}
+"""Each command with the module below ``commands`` that has it: only the one asked for is loaded."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name].split(":")
+        command: Any = getattr(import_module(f"correlator.service.commands.{module}"), name)
+        return command if isinstance(command, click.Command) else None
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="multimessenger-correlator")
 @click.option("-v", "--verbose", is_flag=True, help="Log every decision, not only warnings.")
 def correlator(verbose: bool) -> None:
     """Join optical alert streams with gamma-ray, X-ray, neutrino and gravitational-wave notices."""
     log_to_stderr(verbose)
-
-
-for command in (
-    demo,
-    up,
-    replay_command,
-    join_command,
-    notice_command,
-    alert_command,
-    targets,
-    simulate,
-    db,
-    check,
-):
-    correlator.add_command(command)
 
 
 def main() -> None:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 
 from correlator.policy import DAY_S
+from correlator.service.console import stdout_console
 from correlator.service.replay import ReplayResult
 from correlator.service.rows import iso_utc
 from correlator.target import Target
 
 _SHOWN = 10
-_PIPE_WIDTH = 150
-"""Characters of a line where no terminal says how wide it is: no column is cut."""
 
 
 def print_lists(result: ReplayResult) -> None:
     """Print the target list of each science case, and what came in."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_PIPE_WIDTH)
+    console = stdout_console()
     for case, targets in result.targets.items():
         console.print(_table(case, targets))
         if len(targets) > _SHOWN:

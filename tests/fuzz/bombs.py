@@ -91,26 +91,37 @@ def _flat_head(nside: int, code: str = "E", width: int = 4, **other: object) -> 
     return _PRIMARY + _fits_header(**(cards | other))
 
 
-def _pattern(nside: int, code: str = ">f4", limit: int | None = None) -> bytes:
+_DISTANCE = ("DISTMU", "DISTSIGMA", "DISTNORM")
+
+
+def _cards(columns: dict[str, str], n: int, **other: object) -> dict[str, object]:
+    """The header of a table of columns, by name and format."""
+    named = [(f"TTYPE{i}", f"'{name}'") for i, name in enumerate(columns, 1)]
+    formed = [(f"TFORM{i}", f"'{form}'") for i, form in enumerate(columns.values(), 1)]
+    width = sum(4 if form == "E" else 8 for form in columns.values())
+    size = {"BITPIX": 8, "NAXIS": 2, "NAXIS1": width, "NAXIS2": n, "PCOUNT": 0, "GCOUNT": 1}
+    fields = {"TFIELDS": len(columns), **dict(named), **dict(formed)}
+    return {"XTENSION": "'BINTABLE'", **size, **fields, **other}
+
+
+def _pattern(nside: int, form: str = "E", layers: int = 1) -> bytes:
     """A gzipped flat map of which no two neighbours are equal, so that nothing merges."""
-    values = np.arange(1, 4097, dtype=code).tobytes()
-    width = np.dtype(code).itemsize
-    head = _flat_head(nside, "E" if width == 4 else "D", width)
-    n = (limit or 12 * nside**2 * width) // len(values)
-    return seeds.repeated_gzip(values, n, head) if n else head
+    n = 12 * nside**2
+    columns = dict.fromkeys(("PROB", *_DISTANCE)[:layers], form)
+    cards = _cards(columns, n, ORDERING="'NESTED'", NSIDE=nside)
+    values = np.arange(1.0, 4097.0) * (1.0 / (2048.0 * n))
+    rows = np.repeat(values[:, np.newaxis], layers, axis=1)
+    pattern = rows.astype(">f4" if form == "E" else ">f8").tobytes()
+    return seeds.repeated_gzip(pattern, n // 4096, _PRIMARY + _fits_header(**cards))
 
 
-def _multi_order(order: int) -> bytes:
-    """A gzipped multi-order map of all cells of an order, with no two densities equal."""
-    n = 12 * 4**order
-    rows = np.empty(n, dtype=[("u", ">i8"), ("p", ">f8")])
-    rows["u"] = 4 ** (order + 1) + np.arange(n)
-    rows["p"] = (1.0 + np.arange(n) % 4096) / (2048.0 * 4.0 * np.pi)
-    cards = {
-        "XTENSION": "'BINTABLE'", "BITPIX": 8, "NAXIS": 2, "NAXIS1": 16, "NAXIS2": n, "PCOUNT": 0,
-        "GCOUNT": 1, "TFIELDS": 2, "TTYPE1": "'UNIQ'", "TFORM1": "'K'", "TTYPE2": "'PROBDENSITY'",
-        "TFORM2": "'D'", "TUNIT2": "'sr-1'", "ORDERING": "'NUNIQ'",
-    }  # fmt: skip
+def _multi_order(n: int, layers: int) -> bytes:
+    """A multi-order map of ``n`` cells of order 10, with no two neighbours equal."""
+    columns = {"UNIQ": "K", **dict.fromkeys(("PROBDENSITY", *_DISTANCE)[:layers], "D")}
+    rows = np.empty((n, 1 + layers), dtype=">f8")
+    rows[:, 0] = (4**11 + np.arange(n)).astype(">i8").view(">f8")
+    rows[:, 1:] = (4**10 / n * (1.0 + np.arange(n) % 4096) / 2048.0)[:, np.newaxis]
+    cards = _cards(columns, n, ORDERING="'NUNIQ'")
     return _PRIMARY + _fits_header(**cards) + rows.tobytes()
 
 
@@ -123,11 +134,12 @@ def _many_axes() -> bytes:
     return _fits_header(SIMPLE="T", BITPIX=8, NAXIS=999, **axes)
 
 
-def _wire_map(n: int) -> bytes:
-    """The wire form of a map of cells of order 12, each with a density of its own."""
+def _wire_map(n: int, layers: int = 1) -> bytes:
+    """The wire form of a map of cells of order 12, each with values of its own."""
     order = np.full(n, 12, dtype="u1").tobytes()
-    density = (1.0 + np.arange(n) % 4096).astype("<f4") * np.float32(12 * 4**12 / n / 2048 / 12.6)
-    body = struct.pack("<4sBBHI", b"SKYM", 1, 4, 0, n) + order + density.astype("<f4").tobytes()
+    density = (1.0 + np.arange(n) % 4096) * (4**12 / n / 2048) + 1e-9
+    flags = 2 if layers == 4 else 0
+    body = struct.pack("<4sBBHI", b"SKYM", 1, flags, 0, n) + order + layers * density.tobytes()
     return body + struct.pack("<I", zlib.crc32(body))
 
 
@@ -210,7 +222,9 @@ def _tiny_records(n: int) -> bytes:
     return _raw_container({**nothing, "doc": "d" * 20_000}, b"\0" * n, "deflate", n)
 
 
-def _parquet(rows: list[dict[str, object]], schema: pa.Schema | None = None, **how: object) -> bytes:
+def _parquet(
+    rows: list[dict[str, object]], schema: pa.Schema | None = None, **how: object
+) -> bytes:
     file = io.BytesIO()
     parquet.write_table(pa.Table.from_pylist(rows, schema=schema), file, **how)
     return file.getvalue()
@@ -340,9 +354,7 @@ BOMBS: dict[str, tuple[str, _Made]] = {
     ),
     "a million chains": (
         "gcn",
-        lambda: _filled(
-            _field(b'"more":[')[:-1], b'{"":' * 900 + b"0" + b"}" * 900 + b",", b"0]}"
-        ),
+        lambda: _filled(_field(b'"more":[')[:-1], b'{"":' * 900 + b"0" + b"}" * 900 + b",", b"0]}"),
     ),
     "a million corners": (
         "gcn",
@@ -350,9 +362,7 @@ BOMBS: dict[str, tuple[str, _Made]] = {
     ),
     "a million errors": (
         "gcn",
-        lambda: _filled(
-            notices.gcn(ra=1, dec=2)[:-1] + b',"ra_dec_error":[', b"1,", b"1]}"
-        ),
+        lambda: _filled(notices.gcn(ra=1, dec=2)[:-1] + b',"ra_dec_error":[', b"1,", b"1]}"),
     ),
     "a million ids": (
         "gcn",
@@ -406,10 +416,16 @@ BOMBS: dict[str, tuple[str, _Made]] = {
     "a map of zeros": ("fits", lambda: seeds.gzip_of_zeros(2**26, _flat_head(1024))),
     "a map of 786,432 cells": ("fits", lambda: _pattern(256)),
     "a map of 3 million cells": ("fits", lambda: _pattern(512)),
-    "a map of 6 million doubles": ("fits", lambda: _pattern(1024, ">f8")),
+    "a map of 6 million doubles": ("fits", lambda: _pattern(1024, "D")),
     "a map of 12 million cells": ("fits", lambda: _pattern(1024)),
-    "a multi-order map of 3 million cells": ("fits", lambda: _multi_order(9)),
-    "a gzip bomb in an alert": ("igwn", lambda: _in_igwn(seeds.gzip_of_zeros(10**9, _flat_head(2**13)))),
+    "a map of 786,432 distances": ("fits", lambda: _pattern(256, "D", 4)),
+    "a multi-order map of 2 million cells": ("fits", lambda: _multi_order(1_990_000, 1)),
+    "a multi-order map of 1.6 million distances": ("fits", lambda: _multi_order(1_600_000, 4)),
+    "a multi-order map of 4 million cells": ("fits", lambda: _multi_order(4_000_000, 1)),
+    "a gzip bomb in an alert": (
+        "igwn",
+        lambda: _in_igwn(seeds.gzip_of_zeros(10**9, _flat_head(2**13))),
+    ),
     "3 million cells in an alert": ("igwn", lambda: _in_igwn(_pattern(512))),
     "empty gzip members": ("fits", lambda: gzip.compress(b"", mtime=0) * 500_000),
     "empty gzip members in an alert": (
@@ -420,8 +436,9 @@ BOMBS: dict[str, tuple[str, _Made]] = {
     "100 MB of base64": ("igwn", lambda: notices.igwn(skymap="A" * HUNDRED_MB)),
     "100 MB of FITS": ("fits", lambda: _flat_head(64, NAXIS2=25 * MB) + bytes(HUNDRED_MB)),
     # The wire form of localizations
-    "a wire map of 3 million cells": ("localization", lambda: _wire_map(3_000_000)),
-    "a wire map of 16 million cells": ("localization", lambda: _wire_map(16_000_000)),
+    "a wire map of 2 million cells": ("localization", lambda: _wire_map(2_000_000)),
+    "a wire map of 2 million distances": ("localization", lambda: _wire_map(2_000_000, 4)),
+    "a wire map of 10 million cells": ("localization", lambda: _wire_map(10_000_000)),
     "a wire map that says 4e9 cells": (
         "localization",
         lambda: struct.pack("<4sBBHI", b"SKYM", 1, 0, 0, 2**32 - 1) + bytes(10**6),
@@ -436,7 +453,9 @@ BOMBS: dict[str, tuple[str, _Made]] = {
     "rows of one byte": (
         "ztf",
         lambda: _avro_rows(
-            {"type": "record", "name": "r", "fields": [{"name": "b", "type": "boolean"}]}, 2**24, b"\0"
+            {"type": "record", "name": "r", "fields": [{"name": "b", "type": "boolean"}]},
+            2**24,
+            b"\0",
         ),
     ),
     "rows of 500 nulls": ("ztf", lambda: _avro_rows(_WIDE, 2**18, b"\0")),
@@ -524,9 +543,11 @@ BOMBS: dict[str, tuple[str, _Made]] = {
     "a million lists in an alert": ("optical_json", lambda: _lsst_rows(b"[]", 16 * 2**20)),
     "a history of 100,000 rows": (
         "optical_json",
-        lambda: optical.lsst_json_packet(
-            past=[{"diaSourceId": n + 2, "visit": n} for n in range(25_000)]
-        ).data,
+        lambda: (
+            optical.lsst_json_packet(
+                past=[{"diaSourceId": n + 2, "visit": n} for n in range(25_000)]
+            ).data
+        ),
     ),
     "100 MB in an alert": (
         "optical_json",

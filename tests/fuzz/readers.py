@@ -142,7 +142,9 @@ def _check_alert(alert: Alert) -> None:
     _demand(0.0 <= alert.ra_deg <= 360.0, "RA of an alert", alert.ra_deg)
     _demand(-90.0 <= alert.dec_deg <= 90.0, "dec of an alert", alert.dec_deg)
     _demand(0 <= alert.index_29 < 12 * 4**29, "index of an alert", alert.index_29)
-    _check_time(alert.survey_first_unix_s, *(d.time_unix_s for d in (alert.detection, *alert.history)))
+    _check_time(
+        alert.survey_first_unix_s, *(d.time_unix_s for d in (alert.detection, *alert.history))
+    )
     _check_time(*(limit.time_unix_s for limit in alert.limits))
     for detection in (alert.detection, *alert.history):
         _check_id("source_id", detection.source_id)
@@ -205,7 +207,9 @@ def _parts(value: Any) -> Iterator[Any]:
         yield value
 
 
-_Reader = tuple[Callable[[bytes], Any], type[MalformedPacketError | SkyMapError], Callable[[Any], None]]
+_Reader = tuple[
+    Callable[[bytes], Any], type[MalformedPacketError | SkyMapError], Callable[[Any], None]
+]
 """How a packet is read, how it may be refused, and what its value must be."""
 
 

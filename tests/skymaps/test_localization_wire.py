@@ -131,7 +131,7 @@ CELL = b"\x00" + struct.pack("<d", 0.1)
         (header(reserved=1) + CELL, "has version 1"),
         (header(flags=8) + CELL, "no unknown flags"),
         (header(flags=128) + CELL, "no unknown flags"),
-        (header(n=4_000_000_000), "at most 16000000 cells"),
+        (header(n=4_000_000_000), "at most 2000000 cells"),
         (header(n=2) + CELL, "bytes of cells"),
         (header() + CELL + b"\x00", "bytes of cells"),
         (header(n=0), "at least one cell"),

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from correlator.errors import MalformedPacketError
 from correlator.service.alert_row import alert_row
 from correlator.service.commands.options import columns_of, json_option, paths_argument, print_json
+from correlator.service.console import stdout_console
 from correlator.service.notice_row import notice_row
 from correlator.service.progress import tracked
 from ingest_optical.decoder import decode
@@ -63,7 +63,7 @@ def _report(
         table = Table(*columns)
         for cells in columns_of(rows, columns):
             table.add_row(*cells)
-        Console().print(table)
+        stdout_console().print(table)
     if any(row.get("error") for row in rows):
         sys.exit(_PARTLY_DONE)
 

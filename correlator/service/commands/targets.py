@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from correlator.policy import Policy
@@ -20,6 +19,7 @@ from correlator.service.commands.options import (
     store_option,
     store_url_of,
 )
+from correlator.service.console import stdout_console
 from correlator.service.rows import target_row
 from correlator.service.site_view import seen_from
 from storage.store import Store
@@ -62,7 +62,7 @@ def _print_table(rows: list[Row]) -> None:
     table = Table("case", *_SHOWN)
     for row, cells in zip(rows, columns_of(rows, _SHOWN), strict=True):
         table.add_row(row["case"], *cells)
-    Console().print(table)
+    stdout_console().print(table)
 
 
 def _print_csv(rows: list[Row]) -> None:

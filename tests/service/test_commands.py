@@ -1,0 +1,168 @@
+"""The command contract: exit states, one JSON document, help with an example, words for errors."""
+
+import contextlib
+import csv
+import io
+import json
+import sys
+from dataclasses import dataclass
+from unittest import mock
+
+import pytest
+
+from correlator.service.cli import main
+from tests.ingest_vo.notice_factory import gbm, igwn
+
+COMMANDS = [
+    ["demo"], ["up"], ["replay"], ["join"], ["notice"], ["alert"], ["targets"], ["check"],
+    ["simulate", "night"], ["db", "upgrade"], ["db", "check"],
+]  # fmt: skip
+
+
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def correlator(*words, cwd=None) -> Done:
+    """Run the command line in this process, as its entry point does."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    code = 0
+    with (
+        contextlib.chdir(cwd or "."),
+        mock.patch.object(sys, "argv", ["correlator", *map(str, words)]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    said = [stream.buffer.getvalue().decode() for stream in (out, err)]
+    return Done(code, *said)
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("night") / "n"
+    done = correlator("simulate", "night", "--seed", 3, "--alerts", 3000, "--out", folder, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)
+    return folder
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_shows_an_example(command):
+    done = correlator(*command, "--help")
+    assert done.returncode == 0
+    assert "Example: correlator " + " ".join(command[:1]) in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nonsense"],
+        ["notice"],
+        ["notice", "no-such-file"],
+        ["replay", ".", "--as-of", "yesterday"],
+        ["replay", ".", "--speed", "-1"],
+        ["join", "--alerts", ".", "--notices", "."],
+        ["targets", "--site", "atlantis"],
+    ],
+)
+def test_bad_usage_is_exit_two_and_says_why(words, tmp_path):
+    done = correlator(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Error" in done.stderr
+
+
+def test_packets_that_are_refused_make_it_partly_done(tmp_path):
+    (tmp_path / "good.xml").write_bytes(gbm("Fin_Pos", 115))
+    (tmp_path / "map.json").write_bytes(igwn())
+    (tmp_path / "bad.xml").write_bytes(b"<VOEvent")
+    done = correlator("notice", "--json", tmp_path)
+    rows = {row["file"].rsplit("/", 1)[1]: row for row in json.loads(done.stdout)}
+    assert done.returncode == 3
+    assert set(rows) == {"good.xml", "bad.xml", "map.json"}
+    assert rows["good.xml"]["event_id"] == "800190036"
+    assert rows["map.json"]["localization"]["kind"] == "map"
+    assert "bad.xml" in rows["bad.xml"]["error"]
+
+
+def test_a_replay_writes_its_results_and_reports(night, tmp_path):
+    done = correlator(
+        "replay", night / "alerts", night / "notices", "--out", tmp_path / "out", "--json",
+        "--site", "palomar", "--store", f"sqlite:///{tmp_path}/store.sqlite",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["store"]["dead_letters"] == 0
+    assert report["alerts_read"] > 2000
+    names = {p.name for p in (tmp_path / "out").iterdir()}
+    assert names == {
+        "coincidences.jsonl", "events.jsonl", "pairs.jsonl", "rankings.jsonl", "report.json",
+        "targets.jsonl",
+    }  # fmt: skip
+    (first, *_) = map(json.loads, (tmp_path / "out" / "targets.jsonl").read_text().splitlines())
+    assert first["p_assoc"] is None
+    assert first["p_assoc_reason"]
+    assert {"evidence", "value", "fade", "age", "visibility"} == {
+        t["name"] for t in first["priority_terms"]
+    }
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv", "tom-csv", "ecsv", "votable"])
+def test_targets_come_in_every_format(night, tmp_path_factory, form, stored_night):
+    done = correlator("targets", "--format", form, "--store", stored_night, "--site", "la-palma")
+    assert done.returncode == 0, done.stderr
+    truth = json.loads((night / "truth.json").read_text())["counterparts"][0]["object_id"]
+    assert truth in done.stdout
+    if form == "tom-csv":
+        rows = list(csv.DictReader(done.stdout.splitlines()))
+        assert list(rows[0]) == ["name", "type", "ra", "dec"]
+        assert rows[0]["type"] == "SIDEREAL"
+
+
+@pytest.fixture(scope="module")
+def stored_night(night, tmp_path_factory):
+    url = f"sqlite:///{tmp_path_factory.mktemp('store')}/store.sqlite"
+    done = correlator("replay", night / "alerts", night / "notices", "--store", url)
+    assert done.returncode == 0, done.stderr
+    return url
+
+
+def test_the_join_of_a_simulated_night_finds_the_afterglow(night, tmp_path):
+    out = tmp_path / "pairs.csv"
+    done = correlator(
+        "join", "--alerts", night / "alerts", "--notices", night / "notices", "--out", out,
+        "--where", "mission == 'SVOM' and n_history < 5",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    truth = json.loads((night / "truth.json").read_text())["counterparts"]
+    afterglow = next(c["object_id"] for c in truth if c["kind"] == "afterglow")
+    assert afterglow in {row["object_id"] for row in rows}
+    assert {row["mission"] for row in rows} == {"SVOM"}
+
+
+def test_a_hostile_expression_is_refused(night, tmp_path):
+    done = correlator(
+        "join", "--alerts", night / "alerts", "--notices", night / "notices", "--json",
+        "--where", "().__class__",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "not allowed" in done.stderr
+    assert done.stdout == ""
+
+
+def test_check_and_db_say_what_is_wrong(tmp_path):
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    assert correlator("db", "check", "--store", url).returncode == 1
+    assert correlator("db", "upgrade", "--store", url).returncode == 0
+    assert correlator("db", "check", "--store", url).returncode == 0
+    done = correlator("check", "--json", "--store", url)
+    assert done.returncode == 0
+    assert {row["check"] for row in json.loads(done.stdout)} == {"settings", "store", "broker"}
