@@ -13,10 +13,10 @@ demo: $(RUNTIME)  ## a simulated night through the pipeline; DEMO_EXIT=1 ends it
 	$(BIN)/correlator demo $(if $(filter 1,$(DEMO_EXIT)),--exit)
 
 test: $(TOOLS)  ## every quick test that this machine can run
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 slow: $(TOOLS)  ## the long suites
-	$(BIN)/python -m pytest -m slow --timeout 1200
+	$(BIN)/python -m pytest -m slow --timeout 1200 -n auto --dist loadfile
 
 lint: $(TOOLS) imports  ## style and import rules
 	$(BIN)/ruff check .

@@ -12,6 +12,9 @@ from correlator.policy import DAY_S
 _MIN_BASELINE_S = 0.01 * DAY_S
 """Shortest time between points of a rate: two exposures of one visit say nothing (nuztf, BOOM)."""
 
+_ERRORS_MAG = (1e-6, 10.0)
+"""Errors that a measured magnitude can have; outside, a point has no weight or all of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -32,7 +35,7 @@ def rate(detections: Iterable[Detection]) -> Rate | None:
     bands: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
     for d in detections:
         mag, error = d.mag_ab, d.mag_err_ab
-        if mag is not None and error is not None and error > 0.0:
+        if mag is not None and error is not None and _ERRORS_MAG[0] < error < _ERRORS_MAG[1]:
             bands[d.band].append((d.time_unix_s / DAY_S, mag, error))
     rates = [r for band in sorted(bands) if (r := _slope(band, bands[band])) is not None]
     return min(rates, key=lambda r: (r.error_mag_per_day, r.band)) if rates else None

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import SchemaValidator
 
+from correlator.alert import Alert
 from correlator.coincidence import PairEvidence
 from correlator.errors import MalformedPacketError
 from correlator.event import Event, EventState
 from correlator.notice import Messenger
+from skymaps.healpix import END_29
 from skymaps.localization import Localization
 
 T = TypeVar("T")
+
+MAX_TEXT_LENGTH = 1_000
+"""Longest text in a record [characters]; the longest that we write are reasons of one line."""
+
+MAX_ID_LENGTH = 450
+"""Longest id or key [characters]: two ids of a packet, each of at most 200, and what joins them."""
+
+MAX_FLUX_NJY = 1e31
+"""Largest flux or error, and the inverse of the smallest error [nJy]: their ratios are finite."""
+
+EARLIEST_UNIX_S, LATEST_UNIX_S = 631_152_000.0, 4_102_444_800.0
+"""1990-01-01 and 2100-01-01, as for the packets that records are made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,22 +141,111 @@ def of_json(kind: type[T], data: bytes, name: str = "record") -> T:
     Raises
     ------
     MalformedPacketError
-        The bytes are no JSON of that kind; says where and why.
+        The bytes are no JSON of that kind, or say what nobody can mean; says where and why.
     """
+    if b"\\u0000" in data:  # no database takes it in a text
+        raise MalformedPacketError(name, f"no NUL in a {kind.__name__}", data)
     try:
-        return cast(T, _adapter(kind).validate_json(data))
+        value = cast(T, _validator(kind).validate_json(data))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(part for part in first["loc"] if isinstance(part, str)) or "it"
         raise MalformedPacketError(
-            name, f"a {kind.__name__} is expected; {where or 'it'}: {first['msg']}", data
+            name, f"a {kind.__name__} is expected; {where}: {first['type']}", first["msg"]
         ) from error
+    for rule, holds in _RULES.get(kind, ()):
+        if not holds(value):
+            raise MalformedPacketError(name, f"{rule} of a {kind.__name__}", data)
+    return value
+
+
+def _is_id(*ids: str) -> bool:
+    return all(i.strip() and i.isprintable() and len(i) <= MAX_ID_LENGTH for i in ids)
+
+
+def _is_time(*times_unix_s: float | None) -> bool:
+    return all(t is None or EARLIEST_UNIX_S <= t < LATEST_UNIX_S for t in times_unix_s)
+
+
+def _has_times(alert: Alert) -> bool:
+    detections = (d.time_unix_s for d in (alert.detection, *alert.history))
+    limits = (limit.time_unix_s for limit in alert.limits)
+    return _is_time(alert.survey_first_unix_s, *detections, *limits)
+
+
+def _has_fluxes(alert: Alert) -> bool:
+    detections = (alert.detection, *alert.history)
+    return all(
+        abs(d.flux_njy) <= MAX_FLUX_NJY
+        and (d.flux_err_njy is None or 1.0 / MAX_FLUX_NJY <= d.flux_err_njy <= MAX_FLUX_NJY)
+        for d in detections
+    )
+
+
+def _agrees(pair: PairRecord) -> bool:
+    evidence = pair.evidence
+    own = (pair.coincidence_id, pair.event_key, pair.object_key)
+    return evidence is None or own == (
+        evidence.coincidence_id,
+        evidence.event_key,
+        evidence.object_key,
+    )
+
+
+_RULES: dict[object, tuple[tuple[str, Callable[[Any], bool]], ...]] = {
+    Alert: (
+        ("the ids", lambda x: _is_id(x.survey, x.schema_version, x.alert_id, x.object_id)),
+        ("the sources' ids", lambda x: _is_id(*(d.source_id for d in (x.detection, *x.history)))),
+        ("RA in [0, 360] deg", lambda x: 0.0 <= x.ra_deg <= 360.0),
+        ("dec in [-90, 90] deg", lambda x: -90.0 <= x.dec_deg <= 90.0),
+        ("the HEALPix index", lambda x: 0 <= x.index_29 < END_29),
+        ("times in 1990..2100", _has_times),
+        ("fluxes and errors that can be", _has_fluxes),
+    ),
+    EventRecord: (
+        ("the ids", lambda x: _is_id(x.event_key, x.event_id, x.mission, *x.notice_ids)),
+        ("a version of 1 or more", lambda x: x.version >= 1),
+        ("times in 1990..2100", lambda x: _is_time(x.event_unix_s, x.event_end_unix_s)),
+        ("an end after the begin", lambda x: (x.event_end_unix_s or 0) >= (x.event_unix_s or 0)),
+    ),
+    PairRecord: (
+        ("the ids", lambda x: _is_id(x.coincidence_id, x.event_key, x.object_key)),
+        ("evidence of the same pair", _agrees),
+        ("a time in 1990..2100", lambda x: not x.evidence or _is_time(x.evidence.event_unix_s)),
+    ),
+}
+"""What the types alone do not say of a record that comes off a topic."""
 
 
 _ADAPTERS: dict[object, TypeAdapter[Any]] = {}
+_VALIDATORS: dict[object, SchemaValidator] = {}
 
 
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)
     return _ADAPTERS[kind]
+
+
+def _validator(kind: Any) -> SchemaValidator:
+    if kind not in _VALIDATORS:
+        _VALIDATORS[kind] = SchemaValidator(_bounded(_adapter(kind).core_schema))
+    return _VALIDATORS[kind]
+
+
+_BOUNDS: dict[object, dict[str, object]] = {
+    "float": {"allow_inf_nan": False, "strict": True},
+    "int": {"ge": -(2**63), "le": 2**63 - 1, "strict": True},
+    "str": {"max_length": MAX_TEXT_LENGTH, "strict": True},
+    "bool": {"strict": True},
+}
+
+
+def _bounded(schema: Any) -> Any:
+    """A schema whose numbers are finite and fit 64 bits, and whose texts have an end."""
+    if isinstance(schema, dict):
+        bounds = _BOUNDS.get(schema.get("type"), {})
+        return {key: _bounded(value) for key, value in schema.items()} | bounds
+    if isinstance(schema, list):
+        return [_bounded(part) for part in schema]
+    return schema

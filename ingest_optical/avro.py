@@ -143,12 +143,10 @@ def confluent_id(data: bytes, packet: str) -> int:
     return int.from_bytes(data[1:CONFLUENT_HEADER_BYTES], "big")
 
 
-def check_size(data: bytes, packet: str) -> None:
-    """Refuse a packet that is larger than :data:`MAX_PACKET_BYTES`."""
-    if len(data) > MAX_PACKET_BYTES:
-        raise MalformedAlertError(
-            packet, f"a packet must have at most {MAX_PACKET_BYTES} bytes", len(data)
-        )
+def check_size(data: bytes, packet: str, most: int = MAX_PACKET_BYTES) -> None:
+    """Refuse a packet that is larger than a bound [B]."""
+    if len(data) > most:
+        raise MalformedAlertError(packet, f"a packet must have at most {most} bytes", len(data))
 
 
 def decode_body(

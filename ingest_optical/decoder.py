@@ -36,6 +36,10 @@ _LSST_VERSION = re.compile(r"(?:lsst\.)?v?(\d+)[._](\d+)")
 _SPARK_NAME = "topLevelRecord"
 """Name that Spark gives a record, and so Fink's containers have."""
 
+MAX_JSON_BYTES = 8 * 2**20
+"""Largest packet in JSON; the deepest Rubin row has 3.5 MB. Empty objects take up to 50 times their
+length in memory."""
+
 UNSTATED_VERSION = "unstated"
 """Schema version of an LSST record in JSON, which does not carry it."""
 
@@ -171,7 +175,7 @@ def _from_confluent(packet: RawPacket, prefix_only: bool) -> _Record:
 
 
 def _from_json(packet: RawPacket, prefix_only: bool) -> _Record:
-    check_size(packet.data, packet.name)
+    check_size(packet.data, packet.name, MAX_JSON_BYTES)
     try:
         record = orjson.loads(packet.data)
     except orjson.JSONDecodeError as problem:

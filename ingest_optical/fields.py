@@ -9,6 +9,19 @@ from correlator.errors import MalformedAlertError
 
 _INT64 = range(-(2**63), 2**63)
 
+MAX_NUMBER = 1e30
+"""Largest number in a packet: in nJy, 50 magnitudes brighter than the Sun. Single-precision floats
+end at 3e38, and what is made of two such numbers would not be finite."""
+
+MIN_FLUX_ERR_NJY = 1e-6
+"""Smallest error of a flux [nJy]; Rubin's deepest stacks reach 1 nJy. A smaller one is none."""
+
+MAX_EXPOSURE_S = 86_400.0
+"""Longest exposure; ZTF's and Rubin's last 30 s."""
+
+MAX_TEXT_LENGTH = 200
+"""Longest text [characters]; ids and designations have up to 30."""
+
 _EXACT_IN_FLOAT = 2**53
 """Largest integer up to which a float64 holds every integer."""
 
@@ -45,7 +58,7 @@ class Fields:
         Raises
         ------
         MalformedAlertError
-            The value is not a number, or it is infinite.
+            The value is not a number, it is infinite, or larger than :data:`MAX_NUMBER`.
         """
         value = self._record.get(name)
         if value is None:
@@ -60,6 +73,8 @@ class Fields:
             return None
         if math.isinf(number):
             raise self.malformed(f"{name} must be finite", value)
+        if abs(number) > MAX_NUMBER:
+            raise self.malformed(f"{name} must be at most {MAX_NUMBER:g}", value)
         return number
 
     def known_number(self, name: str) -> float:
@@ -68,6 +83,15 @@ class Fields:
         if number is None:
             raise self.malformed(f"{name} must be known", self._record.get(name))
         return number
+
+    def exposure_s(self, name: str) -> float | None:
+        """Length of an exposure [s]; None where it is unknown or 0."""
+        exposure_s = self.number(name)
+        if exposure_s is None or exposure_s <= 0.0:
+            return None
+        if exposure_s > MAX_EXPOSURE_S:
+            raise self.malformed(f"{name} must be at most {MAX_EXPOSURE_S:g} s", exposure_s)
+        return exposure_s
 
     def integer(self, name: str) -> int | None:
         """A 64-bit integer; None where :meth:`number` says None.
@@ -91,19 +115,24 @@ class Fields:
         return int(number)
 
     def text(self, name: str) -> str | None:
-        """A text that is not empty.
+        """A text that is not blank, without surrounding space.
 
         Raises
         ------
         MalformedAlertError
-            The value is not a text.
+            The value is not a text, or none that a person would write.
         """
         value = self._record.get(name)
-        if value is None or value == "":
+        if value is None:
             return None
         if not isinstance(value, str):
             raise self.malformed(f"{name} must be a text", value)
-        return value
+        text = value.strip()
+        if len(text) > MAX_TEXT_LENGTH or not text.isprintable():
+            raise self.malformed(
+                f"{name} must be at most {MAX_TEXT_LENGTH} printable characters", text
+            )
+        return text or None
 
     def raw(self, name: str) -> object:
         """The value as decoded, for fields with several spellings."""

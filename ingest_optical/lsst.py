@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from correlator.alert import Alert, Detection, Limit, Quality, Surroundings, mag_of_flux
-from ingest_optical.fields import Fields
+from ingest_optical.fields import MIN_FLUX_ERR_NJY, Fields
 from ingest_optical.lightcurve import (
     MAX_POINTS,
     first_positive_unix_s,
@@ -82,7 +82,7 @@ def to_alert(
         ra_deg=ra_deg,
         dec_deg=dec_deg,
         index_29=int(index_29_of(ra_deg, dec_deg)[0]),
-        exposure_s=source.number("exposureTime"),
+        exposure_s=source.exposure_s("exposureTime"),
         detection=detection,
         history=trimmed_history(history, max_points),
         limits=trimmed_limits(limits, onset_unix_s, max_points),
@@ -120,7 +120,7 @@ def _unix_s(fields: Fields, name: str) -> float:
     try:
         return unix_s_of_mjd_tai(mjd_tai)
     except ValueError as problem:
-        raise fields.malformed(f"{name} must lie in 1972..2100", mjd_tai) from problem
+        raise fields.malformed(f"{name} must lie in 1990..2100", mjd_tai) from problem
 
 
 def _band(fields: Fields) -> str:
@@ -146,7 +146,7 @@ def _detection(source: Fields) -> Detection:
 
 def _flux_err_njy(fields: Fields) -> float | None:
     error = fields.number("psfFluxErr")
-    return error if error is not None and error > 0.0 else None
+    return error if error is not None and error >= MIN_FLUX_ERR_NJY else None
 
 
 def _limits(rows: list[Fields], visits_with_source: set[int | None]) -> list[Limit]:

@@ -253,10 +253,12 @@ def _row_packet(path: Path, n: int, row: dict[str, object] | None) -> RawPacket:
 
 
 def _read_json(path: Path) -> Iterator[RawPacket]:
-    if (
-        path.stat().st_size > MAX_JSON_MEMORY
-        or _json_memory(data := path.read_bytes()) > MAX_JSON_MEMORY
-    ):
+    most = min(MAX_FILE_BYTES, MAX_JSON_MEMORY)
+    if path.stat().st_size > most:
+        yield _no_packet(path, f"a JSON file must have at most {most} bytes")
+        return
+    data = path.read_bytes()
+    if _json_memory(data) > MAX_JSON_MEMORY:
         yield _no_packet(path, f"a JSON file must take at most {MAX_JSON_MEMORY} bytes of memory")
         return
     try:
@@ -285,7 +287,7 @@ def _is_alert(record: dict[str, object]) -> bool:
 
 
 def _read_archive(path: Path) -> Iterator[RawPacket]:
-    n_bytes = 0
+    n_bytes, is_empty = 0, True
     most = min(MAX_ARCHIVE_BYTES, FREE_GROWTH_BYTES + MAX_GROWTH * path.stat().st_size)
     try:
         # As a stream: nothing is written, and a member is inflated once.
@@ -300,9 +302,13 @@ def _read_archive(path: Path) -> Iterator[RawPacket]:
                     )
                     return
                 if member.isfile() and member.name.endswith(".avro"):
+                    is_empty = False
                     yield from _member_packets(archive, member, f"{path}!{member.name}")
     except (tarfile.TarError, EOFError, zlib.error, OSError) as problem:
         yield _no_packet(path, f"an archive must be readable: {_said(problem)}")
+        return
+    if is_empty:
+        yield _no_packet(path, "an archive of alerts must have members that end in .avro")
 
 
 class _Member(tarfile.TarInfo):

@@ -16,8 +16,8 @@ UNIX_EPOCH_JD = 2_440_587.5
 UNIX_EPOCH_MJD = 40_587.0
 """Modified Julian date of 1970-01-01T00:00."""
 
-EARLIEST_UNIX_S = datetime(1972, 1, 1, tzinfo=UTC).timestamp()
-"""UTC has whole leap seconds from here on; before it TAI - UTC is not a constant (IERS)."""
+EARLIEST_UNIX_S = datetime(1990, 1, 1, tzinfo=UTC).timestamp()
+"""No survey of ours is older; an earlier time is a broken packet, as for notices."""
 
 LATEST_UNIX_S = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 """A later time is a broken packet, not an observation."""
@@ -29,7 +29,7 @@ def unix_s_of_jd_utc(jd_utc: float) -> float:
     Raises
     ------
     ValueError
-        The time lies outside 1972..2100.
+        The time lies outside 1990..2100.
     """
     return _checked((jd_utc - UNIX_EPOCH_JD) * DAY_S)
 
@@ -40,7 +40,7 @@ def unix_s_of_mjd_tai(mjd_tai: float) -> float:
     Raises
     ------
     ValueError
-        The time lies outside 1972..2100.
+        The time lies outside 1990..2100.
     """
     tai_s = (mjd_tai - UNIX_EPOCH_MJD) * DAY_S
     starts_tai_s, offsets_s = _leap_seconds()
@@ -54,7 +54,7 @@ def _leap_seconds() -> tuple[tuple[float, ...], tuple[float, ...]]:
     # ERFA's own table: no network. A leap second after its release needs a newer pyerfa.
     starts, offsets = [], []
     for year, month, offset_s in erfa.leap_seconds.get():
-        if year < 1972:
+        if year < 1972:  # before it TAI - UTC is no whole number (IERS)
             continue
         start_utc_s = datetime(int(year), int(month), 1, tzinfo=UTC).timestamp()
         starts.append(start_utc_s + float(offset_s))
@@ -64,5 +64,5 @@ def _leap_seconds() -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 def _checked(unix_s: float) -> float:
     if not EARLIEST_UNIX_S <= unix_s < LATEST_UNIX_S:
-        raise ValueError(f"a time must lie in 1972..2100, got {unix_s!r} s since 1970")
+        raise ValueError(f"a time must lie in 1990..2100, got {unix_s!r} s since 1970")
     return unix_s

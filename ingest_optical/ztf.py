@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 
 from correlator.alert import Alert, Detection, Limit, Quality, Surroundings, flux_of_mag
-from ingest_optical.fields import Fields
+from ingest_optical.fields import MIN_FLUX_ERR_NJY, Fields
 from ingest_optical.lightcurve import (
     MAX_POINTS,
     first_positive_unix_s,
@@ -112,8 +112,10 @@ def _nested(record: Mapping[str, object]) -> Mapping[str, object]:
 def _version(fields: Fields, writer: str | None) -> str:
     said = fields.raw("schemavsn")
     # The portal's rows turned "3.3" into a number.
-    if isinstance(said, str | float) and said not in ("", UNKNOWN):
+    if isinstance(said, float) and said != UNKNOWN:
         return str(said)
+    if isinstance(said, str) and (version := fields.text("schemavsn")) is not None:
+        return version
     if writer is not None:
         return writer
     raise fields.malformed("schemavsn must be known", said)
@@ -129,8 +131,7 @@ def _position(candidate: Fields) -> tuple[float, float]:
 
 
 def _exposure_s(candidate: Fields) -> float | None:
-    exposure_s = candidate.number("exptime")
-    return exposure_s if exposure_s is not None and exposure_s > 0.0 else None
+    return candidate.exposure_s("exptime")
 
 
 def _unix_s(fields: Fields, name: str) -> float:
@@ -138,7 +139,7 @@ def _unix_s(fields: Fields, name: str) -> float:
     try:
         return unix_s_of_jd_utc(jd)
     except ValueError as problem:
-        raise fields.malformed(f"{name} must lie in 1972..2100", jd) from problem
+        raise fields.malformed(f"{name} must lie in 1990..2100", jd) from problem
 
 
 def _mid_unix_s(fields: Fields) -> float:
@@ -189,7 +190,8 @@ def _flux_err_njy(size_njy: float, mag_err_ab: float | None) -> float | None:
     """First-order flux error, the inverse of ``Detection.mag_err_ab``."""
     if mag_err_ab is None or mag_err_ab <= 0.0:
         return None
-    return size_njy * mag_err_ab * math.log(10.0) / 2.5
+    error_njy = size_njy * mag_err_ab * math.log(10.0) / 2.5
+    return error_njy if error_njy >= MIN_FLUX_ERR_NJY else None
 
 
 def _past(rows: list[Fields], own_id: int) -> tuple[tuple[Detection, ...], tuple[Limit, ...]]:
@@ -209,6 +211,8 @@ def _history_id(row: Fields, own_id: int) -> str | None:
     if isinstance(value, float) and not math.isnan(value):
         # A table made with pandas turns ids into floats where one is null; their last three digits
         # are lost. The mark keeps such an id from passing for another source's exact one.
+        if abs(value) >= 2.0**63:
+            raise row.malformed("candid must fit 64 bits", value)
         return str(own_id) if value == float(own_id) else f"~{value:.0f}"
     source_id = row.integer("candid")
     return None if source_id is None else str(source_id)
@@ -218,6 +222,8 @@ def _limit(row: Fields) -> Limit | None:
     mag_ab = row.number("diffmaglim")
     if mag_ab is None or mag_ab <= 0.0:
         return None
+    if mag_ab >= 40.0:
+        raise row.malformed("diffmaglim must lie in (0, 40)", mag_ab)
     return Limit(_mid_unix_s(row), _band(row), mag_ab, LIMIT_N_SIGMA)
 
 

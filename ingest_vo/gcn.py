@@ -173,6 +173,7 @@ def _profile(packet: JsonPacket, path: str) -> _Profile:
     mission = packet.text("mission") or path.split("/", 1)[0]
     mission = rules.id_of(packet.name, "mission", mission)
     stream = _slug(f"{mission} {packet.text('instrument') or ''}")
+    stream = rules.id_of(packet.name, "mission and instrument", stream)
     messenger = _MESSENGERS.get(packet.text("messenger") or "", Messenger.GAMMA_RAY)
     return _Profile("", mission, stream, messenger)
 
@@ -221,6 +222,10 @@ def _t0(
         if start is None and not optional:
             raise MalformedNoticeError(
                 packet.name, "a GCN notice must have a trigger_time or an observation_start"
+            )
+        if start is not None and stop is not None and stop < start:
+            raise MalformedNoticeError(
+                packet.name, "observation_stop must not lie before observation_start", stop
             )
         return start, stop
     image_s = profile.image_s

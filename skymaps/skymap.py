@@ -310,4 +310,5 @@ def _with_no_distance(layers: list[Floats]) -> list[Floats]:
     """Distance layers where any cell without a usable distance says so in one way."""
     mu, sigma, norm = layers
     known = np.isfinite(mu) & np.isfinite(sigma) & np.isfinite(norm) & (sigma > 0) & (norm > 0)
-    return [np.where(known, d + 0.0, x) for d, x in zip(layers, NO_DISTANCE, strict=True)]
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+        return [np.where(known, d + 0.0, x) for d, x in zip(layers, NO_DISTANCE, strict=True)]

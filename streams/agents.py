@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from correlator.alert import Alert
 from correlator.errors import MalformedPacketError
 from correlator.event import EventState
+from correlator.priority import Visibility
 from correlator.ranking import Ranking
 from correlator.wire import EventRecord, PairRecord, event_of_record, of_json, to_json
 from storage.coincidences import CoincidenceRevision
@@ -53,6 +54,7 @@ class Agents:
     send: Send
     now: Callable[[], float]
     tally: Tally = field(default_factory=Tally)
+    _ranking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def admit_notices(self, records: list[Record]) -> None:
         """Raw notices to events."""
@@ -91,12 +93,21 @@ class Agents:
 
     async def rank_changed(self) -> None:
         """Rank what changed since the last time, publish what is new."""
-        as_of = self.now()
-        rankings = self.ranker.rank_changed(as_of)
-        if rankings:
-            await self.publish(rankings, as_of)
+        async with self._ranking:
+            as_of = self.now()
+            rankings = self.ranker.rank_changed(as_of)
+            if rankings:
+                await self._publish(rankings, as_of)
 
-    async def publish(self, rankings: Iterable[Ranking], as_of_unix_s: float) -> None:
+    async def rank_all(self, visibilities: Mapping[str, Visibility] | None = None) -> list[Ranking]:
+        """Rank every event anew, publish what is new."""
+        async with self._ranking:
+            as_of = self.now()
+            rankings = self.ranker.rank_all(as_of, visibilities)
+            await self._publish(rankings, as_of)
+        return rankings
+
+    async def _publish(self, rankings: Iterable[Ranking], as_of_unix_s: float) -> None:
         """New revisions of coincidences, then the lists that follow from them."""
         for ranking in rankings:
             revisions = await asyncio.to_thread(

@@ -29,7 +29,13 @@ class Pipeline:
 
     app: Any
     agents: Agents
-    settings: StreamSettings
+    channels: dict[str, Any]
+
+    async def start(self) -> None:
+        """Start the app, and make every topic with its own partitions and compaction."""
+        await self.app.start()
+        for channel in self.channels.values():
+            await channel.declare()
 
     async def send(self, topic: str, key: str, value: bytes) -> None:
         """Produce one record and wait until the broker has it."""
@@ -81,7 +87,7 @@ def create_app(
             await asyncio.sleep(settings.ranking_interval_s)
             await agents.rank_changed()
 
-    return Pipeline(app, agents, settings)
+    return Pipeline(app, agents, channels)
 
 
 def _agents(

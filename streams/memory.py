@@ -44,6 +44,7 @@ class MemoryConsumer(base.Consumer):  # type: ignore[misc]
         self._positions: dict[TP, int] = {}
         self._generation = 0
         self._wake = asyncio.Event()
+        self._is_hungry = False
         self._rebalance_lock = asyncio.Lock()
         super().__init__(*args, **kwargs)
         self._broker: Log = self.transport.broker
@@ -54,12 +55,12 @@ class MemoryConsumer(base.Consumer):  # type: ignore[misc]
         """Join the group."""
         await super().on_start()
         self._broker.join(self._group, self)
-        self._broker.watch(self._wake.set)
+        self._broker.watch(self._on_append)
 
     async def on_stop(self) -> None:
         """Commit what was acknowledged, leave the group."""
         await super().on_stop()
-        self._broker.unwatch(self._wake.set)
+        self._broker.unwatch(self._on_append)
         self._broker.leave(self._group, self)
         self._wake.set()
 
@@ -116,9 +117,15 @@ class MemoryConsumer(base.Consumer):  # type: ignore[misc]
     ) -> dict[TP, list[StoredRecord]]:
         records = self._fetch(active_partitions)
         if not records:
+            self._is_hungry = True
             await self._woken(timeout)
+            self._is_hungry = False
             records = self._fetch(active_partitions)
         return records
+
+    def _on_append(self) -> None:
+        if self._is_hungry:
+            self._wake.set()
 
     def _fetch(self, active_partitions: set[TP] | None) -> dict[TP, list[StoredRecord]]:
         fetched: dict[TP, list[StoredRecord]] = {}

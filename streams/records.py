@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from correlator.errors import MalformedPacketError
 
 log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
+_STORE_AWAY = (OperationalError, InterfaceError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +57,30 @@ async def handle_batch(records: list[Record], handle: Handler, bury: Bury) -> No
         await persisting(handle, records)
     except Exception as error:  # noqa: BLE001 - the agent loop: bury the bytes, go on
         if len(records) == 1:
-            await persisting(bury, records[0], *_reason_and_rule(error))
+            await persisting(bury, records[0], *_reason_and_rule(error), whatever=True)
             return
         for record in records:
             await handle_batch([record], handle, bury)
 
 
-async def persisting(act: Callable[..., Awaitable[None]], *args: object) -> None:
-    """Do something until the store answers: back-pressure instead of loss."""
+async def persisting(
+    act: Callable[..., Awaitable[None]], *args: object, whatever: bool = False
+) -> None:
+    """Do something until the store answers: back-pressure instead of loss.
+
+    Parameters
+    ----------
+    whatever
+        Try again after any error: an exception must not leave an agent's loop, for Faust would
+        then acknowledge records that nobody handled.
+    """
     pause_s = _FIRST_PAUSE_S
+    retried = Exception if whatever else _STORE_AWAY
     while True:
         try:
             return await act(*args)
-        except OperationalError as error:
-            log.warning("store_unavailable", retry_in_s=pause_s, error=str(error.orig))
+        except retried as error:
+            log.warning("store_unavailable", retry_in_s=pause_s, error=str(error))
             await asyncio.sleep(pause_s)
             pause_s = min(2.0 * pause_s, _LONGEST_PAUSE_S)
 

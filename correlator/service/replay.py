@@ -83,8 +83,8 @@ async def replay(
             put("archive", *said, as_of, rule=refusal.rule)
         await _deliver(pipeline, archive.in_order(options.shuffle_seed), options.speed)
         await pipeline.idle()
-        rankings = _ranked(pipeline, store, as_of, options.site)
-        await pipeline.agents.publish(rankings, as_of)
+        seen = _visibilities(store, options.site, as_of) if options.site else None
+        rankings = await pipeline.agents.rank_all(seen)
         await pipeline.idle()
         targets = pipeline.agents.ranker.targets()
         tally = dict(pipeline.agents.tally.counts)
@@ -137,13 +137,6 @@ def _pacer(deliveries: list[Delivery], speed: float | None) -> Callable[[Deliver
             await asyncio.sleep(max(0.0, due - (time.monotonic() - started)))
 
     return pace
-
-
-def _ranked(pipeline: Pipeline, store: Store, as_of: float, site: Site | None) -> list[Ranking]:
-    ranker = pipeline.agents.ranker
-    if site is None:
-        return ranker.rank_all(as_of)
-    return ranker.rank_all(as_of, _visibilities(store, site, as_of))
 
 
 def _visibilities(store: Store, site: Site, as_of: float) -> dict[str, Visibility]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from streams.shutdown import stop_gracefully
-
 from correlator.policy import Policy
 from correlator.wire import event_of_record
 from storage.store import Store
 from streams.app import Pipeline, create_app
 from streams.settings import StreamSettings
+from streams.shutdown import stop_gracefully
 
 
 @asynccontextmanager
@@ -22,7 +21,7 @@ async def running(
     pipeline = create_app(settings, store, policy, now)
     resume(pipeline)
     try:
-        await pipeline.app.start()
+        await pipeline.start()
         yield pipeline
     finally:
         await stop_gracefully(pipeline.app)

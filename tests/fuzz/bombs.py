@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from ingest_optical.avro import writer_schema
 from ingest_optical.packets import MAX_ARCHIVE_BYTES
 from tests.fuzz import seeds
 from tests.ingest_optical import packet_factory as optical
@@ -181,23 +182,29 @@ def _body_before() -> bytes:
     return file.getvalue()
 
 
-def _avro_rows(items: object, n: int, row: bytes) -> bytes:
-    """A container of one alert with an array of ``n`` small items."""
-    before = _body_before()
-    n = min(n, (15 * 2**20 - len(before)) // max(len(row), 1))
+def _avro_rows(items: object, row: bytes, size: int | None = None) -> bytes:
+    """A container of one alert with an array of small items, by default as long as is decoded."""
     schema = _alert_schema({"type": "array", "items": items})
+    before = _body_before()
+    size = size or writer_schema(json.dumps(schema).encode(), "bomb").max_bytes
+    n = (size - len(before) - 8) // len(row)
     return _raw_container(schema, before + _long(n) + row * n + _long(0))
 
 
-def _avro_history() -> bytes:
-    """A ZTF alert with the real schema's shape and a history of rows of nothing, 16 MB inflated."""
+def _avro_history(size: int | None = None) -> bytes:
+    """A ZTF alert with the real schema's shape and a history of rows of nothing."""
     null_row = b"\0" * (len(optical.ZTF_CANDIDATE))
-    n = 15 * 2**20 // len(null_row)
     before = _body_before()[:-1]  # without the image, which comes last
+    size = size or writer_schema(json.dumps(optical.ztf_schema()).encode(), "bomb").max_bytes
+    n = (size - len(before) - 10) // len(null_row)
     body = before + _long(1) + _long(n) + null_row * n + _long(0) + _long(0)
     return _raw_container(optical.ztf_schema(), body)
 
 
+_ROW = {"type": "record", "name": "r", "fields": [{"name": "b", "type": "boolean"}]}
+_INTEGERS = {
+    "type": "record", "name": "r", "fields": [{"name": f"i{k}", "type": "int"} for k in range(100)],
+}  # fmt: skip
 _FIXED = {"type": "fixed", "name": "f", "size": -1}
 _WIDE = {
     "type": "record", "name": "w",
@@ -249,6 +256,15 @@ def _parquet_history(n: int) -> bytes:
     file = io.BytesIO()
     parquet.write_table(table, file, compression="zstd")
     return file.getvalue()
+
+
+def _lying(file: bytes, n: int) -> bytes:
+    """A Parquet file whose footer says 3 wherever it said ``n``."""
+    at = len(file) - 8 - int.from_bytes(file[-8:-4], "little")
+    said = _long(n)
+    three = b"\x86" + b"\x80" * (len(said) - 2) + b"\0"
+    assert said in file[at:]
+    return file[:at] + file[at:].replace(said, three)
 
 
 def _parquet_strings(n: int) -> bytes:
@@ -358,7 +374,9 @@ BOMBS: dict[str, tuple[str, _Made]] = {
     ),
     "a million corners": (
         "gcn",
-        lambda: _filled(_field(b'"rectangular_error_corners":[')[:-1], b"[1,1],", b"[1,1]]}"),
+        lambda: _filled(
+            notices.gcn(ra=1, dec=2)[:-1] + b',"rectangular_error_corners":[', b"[1,1],", b"[1,1]]}"
+        ),
     ),
     "a million errors": (
         "gcn",
@@ -450,22 +468,26 @@ BOMBS: dict[str, tuple[str, _Made]] = {
     ),
     "a circle of 100 MB": ("localization", lambda: b'{"kind":"' + b"a" * HUNDRED_MB + b'"}'),
     # Avro
-    "rows of one byte": (
+    "rows of one byte": ("ztf", lambda: _avro_rows(_ROW, b"\0")),
+    "16 million rows of one byte": ("ztf", lambda: _avro_rows(_ROW, b"\0", 15 * 2**20)),
+    "rows of 500 nulls": ("ztf", lambda: _avro_rows(_WIDE, b"\0", 2**18)),
+    "rows of 100 integers": ("ztf", lambda: _avro_rows(_INTEGERS, b"\x80\x7f" * 100)),
+    "5 million integers": ("ztf", lambda: _avro_rows("long", b"\x7e")),
+    "large integers": ("ztf", lambda: _avro_rows("long", b"\xfe\x7f")),
+    "texts of two letters": ("ztf", lambda: _avro_rows("string", b"\x04ab")),
+    "texts of wide letters": (
         "ztf",
-        lambda: _avro_rows(
-            {"type": "record", "name": "r", "fields": [{"name": "b", "type": "boolean"}]},
-            2**24,
-            b"\0",
-        ),
+        lambda: _avro_rows("string", b"\x80\x10" + "\U0001f980".encode() + b"a" * 1020),
     ),
-    "rows of 500 nulls": ("ztf", lambda: _avro_rows(_WIDE, 2**18, b"\0")),
-    "16 million integers": ("ztf", lambda: _avro_rows("long", 2**24, b"\x7e")),
-    "arrays of nothing": (
+    "arrays of nothing": ("ztf", lambda: _avro_rows({"type": "array", "items": "int"}, b"\0")),
+    "maps of nothing": ("ztf", lambda: _avro_rows({"type": "map", "values": "int"}, b"\0")),
+    "maps of one": (
         "ztf",
-        lambda: _avro_rows({"type": "array", "items": "int"}, 2**24, b"\0"),
+        lambda: _avro_rows({"type": "map", "values": "int"}, b"\x02\x02a\x02\0"),
     ),
-    "maps of nothing": ("ztf", lambda: _avro_rows({"type": "map", "values": "int"}, 2**24, b"\0")),
+    "dates": ("ztf", lambda: _avro_rows({"type": "int", "logicalType": "date"}, b"\x7e")),
     "a history of nothing": ("ztf", _avro_history),
+    "16 MB of a history of nothing": ("ztf", lambda: _avro_history(15 * 2**20)),
     "items of no bytes": (
         "ztf",
         lambda: _raw_container(
@@ -566,6 +588,11 @@ BOMBS: dict[str, tuple[str, _Made]] = {
         lambda: b'[{"diaSource":' + b"[" * 980 + b"]" * 980 + b"}]",
     ),
     "a Parquet history of 50 million rows": ("parquet_file", lambda: _parquet_history(50_000_000)),
+    "a Parquet history of 50 million rows that says 3": (
+        "parquet_file",
+        lambda: _lying(_parquet_history(50_000_000), 50_000_000),
+    ),
+    "a Parquet history of 900,000 rows": ("parquet_file", lambda: _parquet_history(900_000)),
     "Parquet names of 10 MB": ("parquet_file", lambda: _parquet_strings(2_000)),
     "Parquet columns of odd types": ("parquet_file", _odd_columns),
     "Parquet without a footer": (
@@ -586,7 +613,7 @@ BOMBS: dict[str, tuple[str, _Made]] = {
         "tar_file",
         lambda: _negative_member(),
     ),
-    "a tar file of 20,000 packets": ("tar_file", lambda: _tar_of_packets(20_000)),
+    "a tar file of 5,000 packets": ("tar_file", lambda: _tar_of_packets(5_000)),
     "a tar file of a gzip bomb": ("tar_file", lambda: seeds.gzip_of_zeros(2 * 10**9)),
     # Our own records
     "a deep record": ("alert_record", lambda: b'{"survey":' + b"[" * 100_000),

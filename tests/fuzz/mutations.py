@@ -18,6 +18,9 @@ NESTED = 10_000
 LONG = 200_000
 """Length of a long text in a mutant; those of 100 MB are in ``bombs.py``."""
 
+MAX_MUTANT_BYTES = 2 * 10**6
+"""A mutant of this length is not changed further: repetition upon repetition has no end."""
+
 BYTES_OF_INTEREST = b"\x00\xff\x7f\x80<>&\"'[]{},:-.0129eET\n\r\t =/"
 
 TOKENS = (
@@ -65,6 +68,8 @@ def mutant(seeds: list[bytes], kind: str, seed: int, index: int) -> bytes:
     forms = (*_MUTATIONS, *_OF_KIND.get(kind, ()), *_OF_KIND.get(kind, ()))
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         packet = rng.choice(forms)(packet, rng)
+        if len(packet) > MAX_MUTANT_BYTES:
+            break
     return packet
 
 
@@ -205,7 +210,7 @@ def _changed(value: Any, rng: random.Random) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool) and rng.random() < 0.4:
         return rng.choice((-value, value * 1e6, value + 1e-9, str(value), [value], value * 10**19))
     if isinstance(value, list) and value and rng.random() < 0.4:
-        return value * rng.choice((2, 50, 3_000))
+        return value * min(rng.choice((2, 50, 3_000)), MAX_MUTANT_BYTES // len(repr(value)) + 1)
     return rng.choice(VALUES)(rng)
 
 

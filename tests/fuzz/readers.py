@@ -11,16 +11,29 @@ from typing import Any
 import numpy as np
 
 from correlator.alert import Alert
+from correlator.coincidence import PairEvidence, correlate
 from correlator.errors import MalformedAlertError, MalformedNoticeError, MalformedPacketError
-from correlator.wire import EventRecord, PairRecord, of_json
+from correlator.event import event_of
+from correlator.object import OpticalObject, object_of
+from correlator.policy import Policy
+from correlator.wire import (
+    EventRecord,
+    PairRecord,
+    of_json,
+    pair_record,
+    record_of_event,
+    to_json,
+)
 from ingest_optical.decoder import admit, decode
 from ingest_optical.packets import RawPacket, read_packets
 from ingest_vo.reader import to_notice
 from skymaps.errors import SkyMapError
 from skymaps.fits import read_sky_map
+from skymaps.healpix import Positions
 from skymaps.shapes import Circle
 from skymaps.skymap import SkyMap
 from skymaps.wire import localization_of_bytes
+from tests.builders import a_circle, an_event
 
 EARLIEST_UNIX_S, LATEST_UNIX_S = 631_152_000.0, 4_102_444_800.0
 """1990-01-01 to 2100-01-01: no time of ours lies outside."""
@@ -30,6 +43,13 @@ MAX_SAID = 1_000
 
 MAX_TEXT = 2_000
 """Longest text inside an accepted value; the longest real one (a URL of a map) has 120."""
+
+MAX_ROWS_COPIED = 100_000
+"""Larger maps are not written and read again: that doubles the memory that is measured."""
+
+PLACES = Positions.of([0.0, 150.0, 266.4, 359.9999], [-90.0, 20.0, -28.9, 90.0])
+
+POLICY = Policy()
 
 SECRET = "root:x:0"
 """What an external entity that was followed would have brought in."""
@@ -77,15 +97,16 @@ def _read_file(content: bytes, path: Path) -> Reading:
             _check_alert(_of_raw(packet))
         except MalformedAlertError as refused:
             rules.append(_named(refused))
-            _demand(bool(packet.data) or not content, "a refused packet brings its bytes", path)
+            empty = packet.data == b"" and (content == b"" or "!" in packet.name)
+            _demand(bool(packet.data) or empty, "a refused packet brings its bytes", packet)
         else:
             values += 1
     return values, rules
 
 
 def _of_raw(packet: RawPacket) -> Alert:
-    admit(packet)
-    return decode(packet)
+    result = admit(packet)
+    return result if isinstance(result, Alert) else decode(packet)
 
 
 def _named(refused: MalformedPacketError | SkyMapError) -> str:
@@ -112,8 +133,12 @@ def _check_notice(notice: Any) -> None:
             probability is None or 0.0 <= probability <= 1.0, "a probability", notice.classification
         )
     _demand(notice.far_hz is None or notice.far_hz >= 0.0, "a rate", notice.far_hz)
+    start, end = notice.event_unix_s, notice.event_end_unix_s
+    _demand(start is None or end is None or start <= end, "an interval", (start, end))
     if notice.localization is not None:
         _check_localization(notice.localization)
+    record = record_of_event(event_of([notice]))
+    _demand(of_json(EventRecord, to_json(record)) == record, "a record of it", record)
 
 
 def _check_localization(localization: Any) -> None:
@@ -122,8 +147,19 @@ def _check_localization(localization: Any) -> None:
         _demand(-90.0 <= localization.dec_deg <= 90.0, "dec of a circle", localization)
         _demand(0.0 < localization.radius_deg <= 180.0, "radius of a circle", localization)
         _demand(0.0 < localization.level < 1.0, "level of a circle", localization)
+        _check_match(localization)
     else:
         _check_map(localization)
+
+
+def _check_match(localization: Any) -> None:
+    """The join can ask it about any place, and the store gives it back."""
+    match = localization.match(PLACES)
+    _demand(bool(np.isfinite(match.probdensity_per_sr).all()), "densities", localization)
+    _demand(bool((match.credible_level <= 1.0 + 1e-9).all()), "levels", localization)
+    if localization.kind == "circle" or localization.n_rows <= MAX_ROWS_COPIED:
+        copy = localization_of_bytes(localization.to_bytes())
+        _demand(copy == localization, "the wire form", localization)
 
 
 def _check_map(sky_map: SkyMap) -> None:
@@ -133,6 +169,7 @@ def _check_map(sky_map: SkyMap) -> None:
     _demand(abs(float(sky_map.cell_probability.sum()) - 1.0) < 1e-6, "a sum of 1", sky_map)
     _demand(bool((sky_map.lo[1:] >= sky_map.hi[:-1]).all()), "disjoint cells", sky_map)
     _demand(0 <= sky_map.lo[0] and sky_map.hi[-1] <= 12 * 4**29, "cells of the sky", sky_map)
+    _check_match(sky_map)
 
 
 def _check_alert(alert: Alert) -> None:
@@ -150,6 +187,22 @@ def _check_alert(alert: Alert) -> None:
         _check_id("source_id", detection.source_id)
         error = detection.flux_err_njy
         _demand(error is None or error > 0.0, "an error is positive", detection)
+    _demand(of_json(Alert, to_json(alert)) == alert, "a record of it", alert)
+    _check_join(alert)
+
+
+def _check_join(alert: Alert) -> None:
+    """The join gets a result of it, that can be sent and stored."""
+    obj = object_of(alert)
+    _demand(of_json(OpticalObject, to_json(obj)) == obj, "an object of it", obj)
+    place = a_circle(alert.ra_deg % 360.0, alert.dec_deg)
+    for before_s in (0.0, 3_600.0, 3e6):
+        t0 = max(alert.time_unix_s - before_s, EARLIEST_UNIX_S)
+        event = an_event(localization=place, event_unix_s=t0, notice_unix_s=t0)
+        result = correlate(obj, event, POLICY)
+        if isinstance(result, PairEvidence):
+            record = pair_record(result)
+            _demand(of_json(PairRecord, to_json(record)) == record, "a pair of it", record)
 
 
 def _check_event(record: EventRecord) -> None:

@@ -170,7 +170,7 @@ def test_a_long_history_is_trimmed_unless_all_is_wanted():
         ({"psfFlux": math.inf}, "psfFlux must be finite"),
         ({"band": "w"}, "band must be one of u g r i z y"),
         ({"band": None}, "band must be one of"),
-        ({"midpointMjdTai": 0.0}, "midpointMjdTai must lie in 1972..2100"),
+        ({"midpointMjdTai": 0.0}, "midpointMjdTai must lie in 1990..2100"),
         ({"ra": -0.1}, r"ra must lie in \[0, 360\]"),
         ({"dec": None}, "dec must be known"),
     ],

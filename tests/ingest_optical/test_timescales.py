@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from ingest_optical.timescales import unix_s_of_jd_utc, unix_s_of_mjd_tai
 
-# 1972 to 2027; astropy calls later years dubious.
-MJD = st.floats(41_320.0, 61_400.0)
+# 1990 to 2027; astropy calls later years dubious.
+MJD = st.floats(47_893.0, 61_400.0)
 
 
 @given(MJD)
@@ -31,7 +31,7 @@ def test_tai_runs_ahead_by_the_leap_seconds_of_its_date(mjd_tai, tai_minus_utc_s
     assert naive_unix_s - unix_s_of_mjd_tai(mjd_tai) == pytest.approx(tai_minus_utc_s, abs=1e-5)
 
 
-@given(st.floats(2_441_320.5, 2_461_400.5))
+@given(st.floats(2_447_893.5, 2_461_400.5))
 def test_a_julian_date_is_the_utc_that_astropy_says(jd_utc):
     expected = Time(jd_utc, format="jd", scale="utc").unix
     # Both floats of a Julian date resolve 40 us; a leap-second day stretches by up to 1 s.
@@ -46,5 +46,5 @@ def test_a_julian_date_outside_leap_second_days_agrees_to_its_resolution():
 @pytest.mark.parametrize("convert", [unix_s_of_jd_utc, unix_s_of_mjd_tai])
 @pytest.mark.parametrize("date", [0.0, -999.0, 1e300, float("nan")])
 def test_an_impossible_date_is_refused(convert, date):
-    with pytest.raises(ValueError, match="1972"):
+    with pytest.raises(ValueError, match="1990"):
         convert(date)

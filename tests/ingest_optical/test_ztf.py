@@ -165,7 +165,7 @@ def test_the_version_of_the_schema_stands_in_for_that_of_the_record():
         ({"dec": -90.001}, r"ra must lie in .* dec in \[-90, 90\]"),
         ({"dec": None}, "dec must be known"),
         ({"jd": -999.0}, "jd must be known"),
-        ({"jd": 60325.0}, "jd must lie in 1972..2100"),
+        ({"jd": 60325.0}, "jd must lie in 1990..2100"),
         ({"jdstarthist": 1.0}, "jdstarthist must lie in"),
         ({"fid": 4}, "fid must be 1, 2 or 3"),
         ({"magpsf": math.nan}, "magpsf must be known"),

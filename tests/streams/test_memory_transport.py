@@ -253,13 +253,18 @@ async def test_records_that_nobody_acknowledges_are_named_and_come_again(make_ap
 @pytest.mark.slow
 async def test_a_full_stream_is_read_on_as_soon_as_it_has_room(make_app):
     app, seen = make_app(stream_buffer_maxsize=20, broker_max_poll_records=20), Seen()
+
+    async def slow(events: list[Any]) -> None:
+        await asyncio.sleep(0.02)
+        await seen(events)
+
     topic = bytes_topic(app, "numbers", partitions=1)
-    add_agent(app, topic, seen)
+    add_agent(app, topic, slow, size=10)
     await app.start()
-    await send_all(topic, numbered(1_000))
-    # Some fifty times full: with a pause of a second each it would take most of a minute.
-    await drained(app, within_s=15.0)
-    assert seen.values == numbered(1_000)
+    await send_all(topic, numbered(400))
+    # Full some twenty times: with a pause of a second each it would take twenty seconds.
+    await drained(app, within_s=10.0)
+    assert seen.values == numbered(400)
 
 
 @pytest.mark.slow

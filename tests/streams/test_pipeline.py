@@ -13,7 +13,7 @@ from correlator.service.wiring import running
 from correlator.wire import to_json
 from storage.store import Store
 from streams.settings import StreamSettings
-from streams.topics import NOTICES_RAW, OPTICAL_ALERTS
+from streams.topics import NOTICES_RAW, OPTICAL_ALERTS, TOPICS
 from tests.builders import an_alert
 from tests.ingest_vo.notice_factory import T0_UNIX_S, gbm, igwn, svom
 
@@ -53,6 +53,15 @@ async def send_alerts(pipeline, alerts):
 
 async def send_notice(pipeline, packet, name="a notice"):
     await pipeline.send(NOTICES_RAW.name, name, packet)
+
+
+async def test_every_topic_is_made_as_the_table_says(store):
+    async with a_pipeline(store, alert_partitions=3, pair_partitions=2) as pipeline:
+        made = pipeline.app.transport.broker.topics()
+    wanted = {topic.name: topic.partitions for topic in TOPICS}
+    wanted |= {"optical.alerts": 3, "pairs": 2, "coincidences": 2}
+    wanted |= {f"targets.{case.name}": 1 for case in POLICY.cases}
+    assert made == wanted
 
 
 @pytest.mark.parametrize("alerts_first", [True, False])

@@ -1,0 +1,53 @@
+"""The agent loop: bury what fails for good, and never let an exception out."""
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from streams import records
+from streams.records import Record, handle_batch
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch):
+    monkeypatch.setattr(records, "_FIRST_PAUSE_S", 0.0)
+
+
+def some(*values):
+    return [Record(v, b"k", "topic", 0, n) for n, v in enumerate(values)]
+
+
+async def test_a_poisonous_record_does_not_take_its_batch_with_it():
+    handled, buried = [], []
+
+    async def handle(batch):
+        if any(r.value == b"bad" for r in batch):
+            raise KeyError("bad")
+        handled.extend(r.value for r in batch)
+
+    async def bury(record, reason, rule):
+        buried.append((record.value, reason, rule))
+
+    await handle_batch(some(b"a", b"bad", b"b"), handle, bury)
+    assert handled == [b"a", b"b"]
+    assert buried == [(b"bad", "unexpected KeyError: 'bad'", "unexpected KeyError")]
+
+
+async def test_an_absent_store_is_waited_for_and_a_broken_dead_letter_too():
+    left = {"handle": 2, "bury": 2}
+    buried = []
+
+    async def handle(batch):
+        if left["handle"]:
+            left["handle"] -= 1
+            raise OperationalError("INSERT", {}, Exception("away"))
+        raise ValueError("never understood")
+
+    async def bury(record, reason, rule):
+        if left["bury"]:
+            left["bury"] -= 1
+            raise RuntimeError("dead letter broken")
+        buried.append(record.value)
+
+    await handle_batch(some(b"a"), handle, bury)
+    assert buried == [b"a"]
+    assert left == {"handle": 0, "bury": 0}
