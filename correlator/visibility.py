@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from astropy import units as u
 from astropy.coordinates import AltAz, EarthLocation, SkyCoord, get_body, get_sun
 from astropy.time import Time
 from astropy.utils import iers
+from erfa import ErfaWarning
 from numpy.typing import ArrayLike
 
 from correlator.priority import Visibility
@@ -58,7 +60,8 @@ def visibilities(
     steps = as_of_unix_s + np.arange(0.0, 86_400.0, _STEP_S)
     offline = iers.conf.set_temp("auto_download", False)
     degraded = iers.conf.set_temp("iers_degraded_accuracy", "ignore")
-    with offline, degraded:
+    with offline, degraded, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ErfaWarning)  # "dubious year": no leap second is known
         times = Time(steps, format="unix", scale="utc")
         where = EarthLocation.from_geodetic(
             site.longitude_deg * u.deg, site.latitude_deg * u.deg, site.height_m * u.m

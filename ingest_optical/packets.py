@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -291,7 +292,10 @@ def _read_archive(path: Path) -> Iterator[RawPacket]:
     most = min(MAX_ARCHIVE_BYTES, FREE_GROWTH_BYTES + MAX_GROWTH * path.stat().st_size)
     try:
         # As a stream: nothing is written, and a member is inflated once.
-        with tarfile.open(path, "r|gz", tarinfo=_Member) as archive:
+        with (
+            gzip.open(path) as plain,
+            tarfile.open(fileobj=plain, mode="r|", tarinfo=_Member) as archive,
+        ):
             for member in archive:
                 n_bytes += member.size
                 if n_bytes > most:
@@ -304,7 +308,7 @@ def _read_archive(path: Path) -> Iterator[RawPacket]:
                 if member.isfile() and member.name.endswith(".avro"):
                     is_empty = False
                     yield from _member_packets(archive, member, f"{path}!{member.name}")
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as problem:
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError) as problem:
         yield _no_packet(path, f"an archive must be readable: {_said(problem)}")
         return
     if is_empty:

@@ -55,7 +55,9 @@ def test_the_verdict_of_an_earlier_stage_is_carried_over():
 
 @pytest.mark.parametrize("first", [True, False])
 def test_a_retraction_holds_whenever_it_comes(first):
-    retraction = a_notice(notice_id="ret", is_retraction=True, localization_rank=-1, instrument=None)
+    retraction = a_notice(
+        notice_id="ret", is_retraction=True, localization_rank=-1, instrument=None
+    )
     notices = [retraction, FIN] if first else [FIN, retraction]
     assert folded(notices).state is EventState.RETRACTED
 

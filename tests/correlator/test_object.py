@@ -15,7 +15,11 @@ fluxes = st.floats(-1e4, 1e4).filter(lambda f: f != 0.0)
 @st.composite
 def detections(draw):
     return Detection(
-        draw(st.sampled_from("abcdefgh")), draw(times), "g", draw(fluxes), draw(st.floats(1.0, 99.0))
+        draw(st.sampled_from("abcdefgh")),
+        draw(times),
+        "g",
+        draw(fluxes),
+        draw(st.floats(1.0, 99.0)),
     )
 
 

@@ -168,7 +168,7 @@ def _check_map(sky_map: SkyMap) -> None:
     _demand(bool((level >= 0.0).all() and (level <= 1.0 + 1e-9).all()), "levels", sky_map)
     _demand(abs(float(sky_map.cell_probability.sum()) - 1.0) < 1e-6, "a sum of 1", sky_map)
     _demand(bool((sky_map.lo[1:] >= sky_map.hi[:-1]).all()), "disjoint cells", sky_map)
-    _demand(0 <= sky_map.lo[0] and sky_map.hi[-1] <= 12 * 4**29, "cells of the sky", sky_map)
+    _demand(sky_map.lo[0] >= 0 and sky_map.hi[-1] <= 12 * 4**29, "cells of the sky", sky_map)
     _check_match(sky_map)
 
 

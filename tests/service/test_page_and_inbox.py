@@ -1,0 +1,78 @@
+"""The read-only page, and packets dropped into a folder."""
+
+import asyncio
+import contextlib
+import time
+
+import httpx
+import pytest
+
+from correlator.policy import DAY_S, Policy
+from correlator.service.inbox import watch_inbox
+from correlator.service.page import create_page
+from correlator.service.wiring import running
+from storage.store import Store
+from streams.settings import StreamSettings
+from tests.builders import a_notice, a_target
+from tests.ingest_vo.notice_factory import gbm
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def store():
+    with Store.open("sqlite:///:memory:") as opened:
+        yield opened
+
+
+def client(store):
+    transport = httpx.ASGITransport(app=create_page(store))
+    return httpx.AsyncClient(transport=transport, base_url="http://page")
+
+
+async def test_an_empty_store_has_a_page(store):
+    async with client(store) as page:
+        answer = await page.get("/")
+    assert answer.status_code == 200
+    assert "kilonova" in answer.text
+    assert "No target." in answer.text
+
+
+async def test_what_packets_say_cannot_become_markup(store):
+    target = a_target(object_key=f"ztf:{HOSTILE}")
+    store.targets.replace_list("grb-afterglow", [target], 0.0)
+    async with client(store) as page:
+        text = (await page.get("/")).text
+        data = (await page.get("/targets.json")).json()
+    assert HOSTILE not in text
+    assert "&lt;script&gt;" in text
+    assert data["grb-afterglow"][0]["object_key"] == f"ztf:{HOSTILE}"
+    assert data["grb-afterglow"][0]["p_assoc"] is None
+
+
+async def test_the_page_tells_its_health(store):
+    store.notices.put(a_notice(), b"<xml/>", "a", 0.0)
+    async with client(store) as page:
+        health = (await page.get("/health")).json()
+        assert (await page.get("/events.json")).json() == []
+    assert health["status"] == "ok"
+    assert health["store"]["notices"] == 1
+
+
+async def test_packets_dropped_into_the_inbox_are_streamed_in(store, tmp_path):
+    (tmp_path / "bad.xml").write_bytes(b"<VOEvent")
+    (tmp_path / "lonely.fits").write_bytes(b"SIMPLE  =")
+    settings = StreamSettings(broker_url="memory://inbox", alert_retention_s=14 * DAY_S)
+    async with running(settings, store, Policy(), time.time) as pipeline:
+        watcher = asyncio.create_task(watch_inbox(tmp_path, pipeline, store))
+        await asyncio.sleep(1.5)
+        (tmp_path / "good.xml").write_bytes(gbm("Fin_Pos", 115))
+        async with asyncio.timeout(20):
+            while store.counts()["events"] < 1:
+                await asyncio.sleep(0.1)
+        await pipeline.idle()
+        watcher.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watcher
+    counts = store.counts()
+    assert (counts["notices"], counts["events"], counts["dead_letters"]) == (1, 1, 2)
