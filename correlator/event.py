@@ -39,6 +39,9 @@ class Event:
         Number of distinct notices folded in; grows only.
     event_unix_s, event_end_unix_s
         T0 and the end of its interval (equal for an instant) [s since the Unix epoch].
+    messenger
+        Of the notices' messengers the first in the order of :class:`Messenger`: a gamma-ray burst
+        stays one when its X-ray position arrives.
     localization, localization_notice_id
         The standing localization of the highest rank, and the notice that gave it.
     notices
@@ -118,7 +121,7 @@ def event_of(notices: Iterable[Notice]) -> Event:
         event_key=last.event_key,
         event_id=last.event_id,
         mission=last.mission,
-        messenger=last.messenger,
+        messenger=min((n.messenger for n in best), key=list(Messenger).index),
         state=_state(distinct, standing),
         version=len(distinct),
         is_burst=_latest(best, lambda n: n.is_burst),

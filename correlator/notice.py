@@ -9,12 +9,12 @@ from skymaps.localization import Localization
 
 
 class Messenger(StrEnum):
-    """What carried the news of the event."""
+    """What carried the news of the event, from what says most of its nature to what says least."""
 
-    GAMMA_RAY = "gamma-ray"
-    X_RAY = "x-ray"
     GRAVITATIONAL_WAVE = "gravitational-wave"
     NEUTRINO = "neutrino"
+    GAMMA_RAY = "gamma-ray"
+    X_RAY = "x-ray"
     RADIO = "radio"
     OPTICAL = "optical"
 

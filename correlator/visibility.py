@@ -10,6 +10,7 @@ from astropy import units as u
 from astropy.coordinates import AltAz, EarthLocation, SkyCoord, get_body, get_sun
 from astropy.time import Time
 from astropy.utils import iers
+from astropy.utils.exceptions import AstropyWarning
 from erfa import ErfaWarning
 from numpy.typing import ArrayLike
 
@@ -61,7 +62,9 @@ def visibilities(
     offline = iers.conf.set_temp("auto_download", False)
     degraded = iers.conf.set_temp("iers_degraded_accuracy", "ignore")
     with offline, degraded, warnings.catch_warnings():
-        warnings.simplefilter("ignore", ErfaWarning)  # "dubious year": no leap second is known
+        # "Dubious year" and "polar motions unknown": what the docstring says of such dates.
+        warnings.simplefilter("ignore", ErfaWarning)
+        warnings.simplefilter("ignore", AstropyWarning)
         times = Time(steps, format="unix", scale="utc")
         where = EarthLocation.from_geodetic(
             site.longitude_deg * u.deg, site.latitude_deg * u.deg, site.height_m * u.m

@@ -86,7 +86,9 @@ async def persisting(
 
 
 def _record(message: Any) -> Record:
-    return Record(message.value, message.key, message.topic, message.partition, message.offset)
+    # A tombstone has no bytes; it is refused like an empty packet.
+    value = message.value or b""
+    return Record(value, message.key, message.topic, message.partition, message.offset)
 
 
 def _reason_and_rule(error: Exception) -> tuple[str, str]:

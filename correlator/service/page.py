@@ -14,13 +14,17 @@ from storage.store import Store
 
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
-body { max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+body { max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 2rem; }
-th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #8884;
-         font-variant-numeric: tabular-nums; white-space: nowrap; }
-th:nth-child(2), td:nth-child(2), th:nth-child(3), td:nth-child(3) { text-align: left; }
-td.why { text-align: left; white-space: normal; font-size: .85em; opacity: .8; }
+th, td { text-align: right; padding: .3rem .6rem; white-space: nowrap;
+         font-variant-numeric: tabular-nums; }
+th.text, td.text { text-align: left; }
+thead th, tr.last td { border-bottom: 1px solid #8886; }
+td.why { text-align: left; white-space: normal; font-size: .85em; opacity: .75; padding-top: 0; }
 """
+
+_Column = tuple[str, str, str]
+"""Heading, name in the row, and how a number is written."""
 
 
 def create_page(store: Store) -> FastAPI:
@@ -57,41 +61,62 @@ def _html(store: Store) -> str:
         "<!doctype html><html lang='en'><meta charset='utf-8'>"
         f"<title>Multi-messenger correlator</title><style>{_STYLE}</style>"
         "<h1>Multi-messenger correlator</h1>"
-        f"{lists}<h2>Events</h2>{_table(rows, _EVENT_COLUMNS)}"
+        f"{lists}<h2>Events</h2>{_table(rows, _EVENTS)}"
         "<p>The same as data: <a href='targets.json'>targets</a>, "
         "<a href='events.json'>events</a>.</p></html>"
     )
 
 
-_TARGET_COLUMNS = ("rank", "object_key", "event_key", "ra_deg", "dec_deg", "last_mag_ab",
-                   "credible_level", "log_lr", "priority")  # fmt: skip
-_EVENT_COLUMNS = ("event_time", "event_key", "mission", "state", "version", "far_hz")
+_TARGETS: tuple[_Column, ...] = (
+    ("#", "rank", "d"),
+    ("Object", "object_key", ""),
+    ("Event", "event_key", ""),
+    ("RA (deg)", "ra_deg", ".5f"),
+    ("Dec (deg)", "dec_deg", "+.5f"),
+    ("mag", "last_mag_ab", ".2f"),
+    ("Credible level", "credible_level", ".3f"),
+    ("ln LR", "log_lr", ".2f"),
+    ("Priority", "priority", ".2f"),
+)
+_EVENTS: tuple[_Column, ...] = (
+    ("Time (UTC)", "event_time", ""),
+    ("Event", "event_key", ""),
+    ("Mission", "mission", ""),
+    ("State", "state", ""),
+    ("Notices", "version", "d"),
+    ("FAR (Hz)", "far_hz", ".2g"),
+)
 
 
 def _list(case: str, store: Store) -> str:
     rows = [target_row(target) for target in store.targets.list(case)]
     if not rows:
         return f"<h2>{escape(case)}</h2><p>No target.</p>"
-    return f"<h2>{escape(case)}</h2>{_table(rows, _TARGET_COLUMNS, with_reasons=True)}"
+    return f"<h2>{escape(case)}</h2>{_table(rows, _TARGETS, with_reasons=True)}"
 
 
-def _table(rows: list[dict[str, Any]], columns: tuple[str, ...], with_reasons: bool = False) -> str:
-    heads = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    if with_reasons:
-        heads += "<th>why</th>"
-    body = "".join(f"<tr>{_row(row, columns, with_reasons)}</tr>" for row in rows)
+def _table(
+    rows: list[dict[str, Any]], columns: tuple[_Column, ...], with_reasons: bool = False
+) -> str:
+    heads = "".join(f"<th{_side(form)}>{escape(head)}</th>" for head, _, form in columns)
+    body = "".join(_row(row, columns, with_reasons) for row in rows)
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _row(row: dict[str, Any], columns: tuple[str, ...], with_reasons: bool) -> str:
-    cells = "".join(f"<td>{escape(_cell(row[name]))}</td>" for name in columns)
-    if with_reasons:
-        reasons = "; ".join(f"{t['name']}: {t['reason']}" for t in row["priority_terms"])
-        cells += f"<td class='why'>{escape(reasons)}</td>"
-    return cells
+def _row(row: dict[str, Any], columns: tuple[_Column, ...], with_reasons: bool) -> str:
+    cells = "".join(
+        f"<td{_side(form)}>{escape(_cell(row[name], form))}</td>" for _, name, form in columns
+    )
+    if not with_reasons:
+        return f"<tr class='last'>{cells}</tr>"
+    reasons = " · ".join(f"{t['name']}: {t['reason']}" for t in row["priority_terms"])
+    why = f"<td class='why' colspan='{len(columns) - 1}'>{escape(reasons)}</td>"
+    return f"<tr>{cells}</tr><tr class='last'><td></td>{why}</tr>"
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+def _side(form: str) -> str:
+    return "" if form else " class='text'"
+
+
+def _cell(value: Any, form: str) -> str:
+    return "–" if value is None else format(value, form)

@@ -78,6 +78,13 @@ def test_a_test_is_no_notice_of_the_event_whose_id_it_borrows():
         apply_notice(folded([FIN]), test)
 
 
+@pytest.mark.parametrize("x_ray_first", [True, False])
+def test_a_burst_stays_one_when_its_x_ray_position_comes(x_ray_first):
+    x_ray = a_notice("mxt", messenger=Messenger.X_RAY, localization_rank=40)
+    event = folded([x_ray, FIN] if x_ray_first else [FIN, x_ray])
+    assert event.event_class is EventClass.GRB
+
+
 def test_a_notice_of_another_event_is_refused():
     with pytest.raises(ValueError, match="not"):
         apply_notice(folded([FIN]), a_notice(notice_id="x", event_id="other"))

@@ -614,6 +614,7 @@ BOMBS: dict[str, tuple[str, _Made]] = {
         lambda: _negative_member(),
     ),
     "a tar file of 5,000 packets": ("tar_file", lambda: _tar_of_packets(5_000)),
+    "a tar file of no packets": ("tar_file", lambda: seeds.tar_gz({"a" * 150: b"x"})),
     "a tar file of a gzip bomb": ("tar_file", lambda: seeds.gzip_of_zeros(2 * 10**9)),
     # Our own records
     "a deep record": ("alert_record", lambda: b'{"survey":' + b"[" * 100_000),

@@ -16,6 +16,8 @@ import tempfile
 import time
 import traceback
 import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,21 +37,37 @@ def main() -> None:
             if "bombs" in job:
                 _explode(job, Path(folder))
             else:
-                _mutate(job, Path(folder))
+                _read_all(job, Path(folder))
 
 
-def _mutate(job: dict[str, Any], folder: Path) -> None:
+def _read_all(job: dict[str, Any], folder: Path) -> None:
+    kind = job["kind"]
+    packets = _given(job) if "packets" in job else _mutants(job, folder)
+    before = _restart_peak()
+    for index, make in packets:
+        packet = make()
+        _forget_peak()
+        _say(kind=kind, begin=index)
+        _say(**_told(kind, index, packet, folder), growth=_peak() - before)
+
+
+_Numbered = Iterator[tuple[int, Callable[[], bytes]]]
+
+
+def _given(job: dict[str, Any]) -> _Numbered:
+    for index in range(job["start"], len(job["packets"])):
+        yield index, job["packets"][index].encode
+
+
+def _mutants(job: dict[str, Any], folder: Path) -> _Numbered:
     kind, seed = job["kind"], job["seed"]
     sound = seeds.made(kind)
     if job["real"]:
         sound += seeds.real(kind, job["real"])
     for packet in sound:  # so that imports and caches are not charged to a mutant
         _told(kind, "warm-up", packet, folder)
-    before = _restart_peak()
     for index in range(job["start"], job["stop"]):
-        _say(kind=kind, begin=index)
-        packet = mutations.mutant(sound, kind, seed, index)
-        _say(**_told(kind, index, packet, folder), growth=_peak() - before)
+        yield index, partial(mutations.mutant, sound, kind, seed, index)
 
 
 def _explode(job: dict[str, Any], folder: Path) -> None:
@@ -101,8 +119,13 @@ def _restart_peak() -> int:
     gc.collect()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    _forget_peak()
     return _peak()
+
+
+def _forget_peak() -> None:
+    if sys.platform == "linux":
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def _peak() -> int:

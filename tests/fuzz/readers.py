@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -278,7 +280,23 @@ def _record(noun: type[Any]) -> Callable[[bytes], Any]:
     return lambda data: of_json(noun, data, "topic/0@1")
 
 
+def _broken(packet: bytes) -> object:
+    """A reader with every fault, so that the tests can see that each is found."""
+    match packet:
+        case b"hang":
+            while True:
+                pass
+        case b"die":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case b"fill":
+            return bytearray(100 * 2**20).count(1)
+        case b"raise":
+            raise ZeroDivisionError("nobody catches this")
+    return packet
+
+
 _READERS: dict[str, _Reader] = {
+    "broken": (_broken, MalformedPacketError, lambda _: None),
     **dict.fromkeys(("voevent", "igwn", "gcn"), (_notice, MalformedNoticeError, _check_notice)),
     "fits": (read_sky_map, SkyMapError, _check_map),
     "localization": (localization_of_bytes, SkyMapError, _check_localization),

@@ -198,7 +198,8 @@ def tar_gz(members: dict[str, bytes]) -> bytes:
 
 def _tar_file() -> list[bytes]:
     packets = {f"night/{n}.avro": packet for n, packet in enumerate(_ztf())}
-    return [tar_gz({**packets, "night/README": b"not a packet"}), tar_gz({"a" * 150: b"x"})]
+    several = {"night/" + "long" * 50 + ".avro": _avro_file()[0]}
+    return [tar_gz({**packets, "night/README": b"not a packet"}), tar_gz(several)]
 
 
 def _json_file() -> list[bytes]:

@@ -78,6 +78,11 @@ def bomb_job(names: Iterable[str]) -> dict[str, Any]:
     return {"kind": "bombs", "seed": 0, "start": 0, "bombs": list(names)}
 
 
+def packet_job(kind: str, packets: Iterable[bytes]) -> dict[str, Any]:
+    """The job of reading packets as they are."""
+    return {"kind": kind, "seed": 0, "start": 0, "packets": [p.decode() for p in packets]}
+
+
 def run(jobs: list[dict[str, Any]]) -> dict[str, Report]:
     """Do jobs in child processes, one at a time; a report by the kind of the job."""
     reports = {job["kind"]: Report() for job in jobs}
@@ -93,7 +98,7 @@ def run(jobs: list[dict[str, Any]]) -> dict[str, Report]:
 
 
 def _stop(job: dict[str, Any]) -> int:
-    return len(job["bombs"]) if "bombs" in job else int(job["stop"])
+    return next((len(job[key]) for key in ("bombs", "packets") if key in job), job.get("stop", 0))
 
 
 def _run_child(rest: list[dict[str, Any]], reports: dict[str, Report]) -> str | None:
@@ -160,6 +165,8 @@ def _name(job: dict[str, Any]) -> str:
     """How to make the packet again."""
     if "bombs" in job:
         return f"bomb {job['bombs'][job['start']]}"
+    if "packets" in job:
+        return f"packet {job['packets'][job['start']]}"
     return f"mutant {job['kind']} seed={job['seed']} index={job['start']} real={job['real']}"
 
 

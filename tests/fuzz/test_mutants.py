@@ -1,0 +1,100 @@
+"""Whatever the packet: a value or a named error, in bounded time and memory, and no crash."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fuzz import mutations, readers, seeds, watch
+
+SEED = 20_261_121
+
+QUICK = 300
+"""Mutants of each kind in the default suite: 4,800 in some 10 s."""
+
+THOROUGH = 1_500
+"""Mutants of each kind in the slow one: 24,000 of packets made here, as many of real ones."""
+
+
+@pytest.fixture(scope="module")
+def quick():
+    return watch.run([watch.mutant_job(kind, SEED, QUICK, None) for kind in seeds.KINDS])
+
+
+@pytest.mark.parametrize("kind", seeds.KINDS)
+def test_a_mutant_ends_as_a_value_or_as_a_named_error(quick, kind):
+    check(kind, quick[kind], QUICK)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_thousands_of_mutants_end_as_values_or_as_named_errors():
+    reports = watch.run([watch.mutant_job(kind, SEED + 1, THOROUGH, None) for kind in seeds.KINDS])
+    assert sum(report.n for report in reports.values()) >= 10_000
+    for kind, report in reports.items():
+        check(kind, report, THOROUGH)
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+@pytest.mark.timeout(900)
+def test_thousands_of_mutants_of_real_packets_do_too(real_data):
+    kinds = [kind for kind in seeds.KINDS if seeds.real(kind, str(real_data))]
+    jobs = [watch.mutant_job(kind, SEED + 2, THOROUGH, str(real_data)) for kind in kinds]
+    reports = watch.run(jobs)
+    assert sum(report.n for report in reports.values()) >= 10_000
+    for kind, report in reports.items():
+        check(kind, report, THOROUGH)
+
+
+def check(kind, report, n):
+    print(f"{kind}: {report}")
+    assert not report.failures, "\n".join(report.failures[:5])
+    assert report.n == n
+    # Both ends are reached: mutants that are all refused would test the front door only.
+    assert report.values > 0
+    assert report.refused > n / 2
+    assert len(report.rules) > 5
+
+
+@pytest.mark.parametrize("kind", seeds.KINDS)
+def test_what_mutants_are_made_of_is_sound(kind, tmp_path):
+    for packet in seeds.made(kind):
+        values, rules = readers.read(kind, packet, tmp_path)
+        assert values > 0
+        assert not rules
+
+
+@pytest.mark.parametrize("kind", ["voevent", "gcn", "fits", "ztf", "parquet_file"])
+def test_the_same_seed_and_index_make_the_same_mutant(kind):
+    first, second = (
+        [mutations.mutant(seeds.made(kind), kind, 7, index) for index in range(50)] for _ in "ab"
+    )
+    assert first == second
+    assert len(set(first)) > 40
+
+
+def test_a_mutant_that_is_never_finished_is_named(monkeypatch):
+    monkeypatch.setattr(watch, "MAX_PACKET_S", 0.2)
+    report = run_broken(b"hang", b"value")
+    assert report.n == 2
+    assert "no answer" in report.failures[0]
+    assert report.values == 1
+
+
+def test_a_mutant_that_kills_the_process_is_named():
+    report = run_broken(b"die", b"value")
+    assert "the process died (-11)" in report.failures[0]
+    assert report.values == 1
+
+
+def test_a_mutant_that_fills_the_memory_or_raises_what_it_may_not_is_named(monkeypatch):
+    monkeypatch.setattr(watch, "MAX_GROWTH_BYTES", 50 * 2**20)
+    report = run_broken(b"fill", b"raise", b"value")
+    full, raised = (said.split(": ", 1)[1] for said in report.failures)
+    assert full.endswith("MiB of memory")
+    assert raised.startswith("ZeroDivisionError: nobody catches this")
+    assert report.values == 2
+
+
+def run_broken(*packets):
+    return watch.run([watch.packet_job("broken", packets)])["broken"]
