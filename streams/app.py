@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -70,6 +72,8 @@ def create_app(
         autodiscover=False,
         broker_commit_interval=settings.commit_interval_s,
         topic_partitions=settings.alert_partitions,
+        # Faust wants a folder for tables that we do not use; not in the user's one.
+        datadir=str(Path(tempfile.gettempdir()) / f"{settings.app_id}-faust"),
     )
     channels = _channels(app, settings, policy)
 
