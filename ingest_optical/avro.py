@@ -32,8 +32,9 @@ CONFLUENT_HEADER_BYTES = 5
 MAX_PACKET_BYTES = 16 * 2**20
 """Largest packet that is read. Rubin's topic takes 10 MB; a real packet has less than 0.6 MB."""
 
-MAX_RECORD_MEMORY = 256 * 2**20
-"""Most memory that one record may become [B]; of a Rubin alert that is a body of 5 MiB."""
+MAX_RECORD_MEMORY = 160 * 2**20
+"""Most memory that one record may become [B], and with it the time: some 3 s. Of a Rubin alert that
+is a body of 3 MiB, five times the largest real one."""
 
 MAX_SCHEMA_BYTES = 2**18
 """Largest embedded schema; a real one has 41 kB. Parsed ones are kept."""

@@ -19,6 +19,9 @@ MIN_FLUX_ERR_NJY = 1e-6
 MAX_EXPOSURE_S = 86_400.0
 """Longest exposure; ZTF's and Rubin's last 30 s."""
 
+MAX_ROWS = 20_000
+"""Longest history; a Rubin deep field brings up to 1,172 sources."""
+
 MAX_TEXT_LENGTH = 200
 """Longest text [characters]; ids and designations have up to 30."""
 
@@ -163,11 +166,13 @@ class Fields:
         Raises
         ------
         MalformedAlertError
-            The value is not an array of records.
+            The value is not an array of records, or one of too many.
         """
         value = self._record.get(name)
         if value is None:
             return []
+        if isinstance(value, list) and len(value) > MAX_ROWS:
+            raise self.malformed(f"{name} must have at most {MAX_ROWS} records", len(value))
         if not isinstance(value, list) or not all(isinstance(row, Mapping) for row in value):
             raise self.malformed(f"{name} must be an array of records", value)
         return [Fields(row, self.packet, self._unknown) for row in value]

@@ -16,6 +16,7 @@ from pyarrow import parquet
 
 from correlator.errors import MalformedAlertError
 from ingest_optical.avro import MAGIC, MAX_PACKET_BYTES, split_container
+from ingest_optical.parquet_pages import claim_of
 
 SUFFIXES = (".avro", ".parquet", ".json", ".tar.gz", ".tgz")
 """Files that may hold optical packets."""
@@ -193,7 +194,7 @@ def _table_packets(path: Path) -> Iterator[RawPacket]:
         columns = [name for name in names if name in _SURVEY_COLUMNS or name.startswith("i:")]
         n = 0
         for group in range(table.num_row_groups):
-            n_values, largest = _group_size(table.metadata.row_group(group), set(columns))
+            n_values, largest = _group_size(path, table.metadata.row_group(group), set(columns))
             if n_values > MAX_GROUP_VALUES or largest > MAX_CHUNK_BYTES:
                 yield _no_packet(
                     path,
@@ -208,14 +209,13 @@ def _table_packets(path: Path) -> Iterator[RawPacket]:
                     n += 1
 
 
-def _group_size(group: Any, columns: set[str]) -> tuple[int, int]:
-    """Number of values, and bytes of the largest column, by the file's own word."""
+def _group_size(path: Path, group: Any, columns: set[str]) -> tuple[int, int]:
+    """Number of values, and bytes of the largest column, by the word of the pages themselves."""
     chunks = [group.column(i) for i in range(group.num_columns)]
     wanted = [c for c in chunks if c.path_in_schema.split(".", 1)[0] in columns]
-    return (
-        sum(chunk.num_values for chunk in wanted),
-        max((chunk.total_uncompressed_size for chunk in wanted), default=0),
-    )
+    with path.open("rb") as file:
+        claims = [claim_of(file, chunk) for chunk in wanted]
+    return sum(c.n_values for c in claims), max((c.n_bytes for c in claims), default=0)
 
 
 def _rows(batch: Any) -> Iterator[dict[str, object] | None]:

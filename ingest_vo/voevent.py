@@ -92,12 +92,13 @@ class VOEventPacket:
 
     def text(self, param: str) -> str | None:
         """Value of a Param, None where it is absent or blank."""
-        return rules.text_of(self.name, param, self.params.get(param, "")) or None
+        said = self._said(param)
+        return None if said is None else rules.text_of(self.name, param, said)
 
     def number(self, param: str) -> float | None:
         """Value of a Param as a finite number."""
-        text = self.text(param)
-        return None if text is None else rules.number_of(self.name, param, text)
+        said = self._said(param)
+        return None if said is None else rules.number_of(self.name, param, said)
 
     def positive(self, param: str) -> float | None:
         """Value of a Param as a number above 0; missions write 0 for "not measured"."""
@@ -106,13 +107,16 @@ class VOEventPacket:
 
     def whole_number(self, param: str) -> int | None:
         """Value of a Param as a whole number."""
-        text = self.text(param)
-        return None if text is None else rules.whole_number_of(self.name, param, text)
+        said = self._said(param)
+        return None if said is None else rules.whole_number_of(self.name, param, said)
 
     def time(self, param: str) -> float | None:
         """Value of a Param as a time [s since the Unix epoch, UTC]."""
-        text = self.text(param)
-        return None if text is None else rules.unix_s_of(self.name, param, text)
+        said = self._said(param)
+        return None if said is None else rules.unix_s_of(self.name, param, said)
+
+    def _said(self, param: str) -> str | None:
+        return self.params.get(param, "").strip() or None
 
     def is_set(self, *flags: str) -> bool:
         """Whether any of these Params is true, in any group."""

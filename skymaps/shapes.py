@@ -115,6 +115,8 @@ class Circle:
         object.__setattr__(self, "_concentrations", np.array(spread))
 
     def _check(self) -> None:
+        if not 0.0 <= self.ra_deg <= 360.0:
+            raise SkyMapError("RA lies in [0, 360] deg", self.ra_deg)
         if not -90.0 <= self.dec_deg <= 90.0:
             raise SkyMapError("dec lies in [-90, 90] deg", self.dec_deg)
         if not MIN_RADIUS_DEG <= self.radius_deg <= 180.0:

@@ -97,15 +97,28 @@ class Agents:
             as_of = self.now()
             rankings = self.ranker.rank_changed(as_of)
             if rankings:
-                await self._publish(rankings, as_of)
+                await self._publish_or_keep(rankings, as_of)
 
     async def rank_all(self, visibilities: Mapping[str, Visibility] | None = None) -> list[Ranking]:
         """Rank every event anew, publish what is new."""
         async with self._ranking:
             as_of = self.now()
             rankings = self.ranker.rank_all(as_of, visibilities)
-            await self._publish(rankings, as_of)
+            await self._publish_or_keep(rankings, as_of)
         return rankings
+
+    async def look_back(self) -> None:
+        """Once at the start: what a crash may have left between the store and the join."""
+        await self._tell(self.joiner.look_back())
+
+    async def _publish_or_keep(self, rankings: list[Ranking], as_of_unix_s: float) -> None:
+        published = False
+        try:
+            await self._publish(rankings, as_of_unix_s)
+            published = True
+        finally:
+            if not published:
+                self.ranker.rank_again(rankings)
 
     async def _publish(self, rankings: Iterable[Ranking], as_of_unix_s: float) -> None:
         """New revisions of coincidences, then the lists that follow from them."""
@@ -134,6 +147,7 @@ class Agents:
     async def _tell(self, pairs: list[PairRecord]) -> None:
         for pair in pairs:
             await self.send(PAIRS.name, pair.event_key, to_json(pair))
+        self.joiner.told(pairs)
 
     def _why_gone(self, revision: CoincidenceRevision) -> str:
         event = self.joiner.book.get(revision.event_key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,10 +20,12 @@ from streams.desk import NoticeDesk
 from streams.joiner import Joiner
 from streams.memory import register as register_memory_transport
 from streams.ranker import Ranker
-from streams.records import Handler, consume
+from streams.records import Handler, consume, persisting
 from streams.settings import StreamSettings
-from streams.shutdown import drained
+from streams.shutdown import NotDrainedError, drained, stop_gracefully
 from streams.tables import AlertWindow, EventBook
+
+_LAST_DRAIN_S = 30.0
 
 
 @dataclass
@@ -42,6 +45,14 @@ class Pipeline:
     async def send(self, topic: str, key: str, value: bytes) -> None:
         """Produce one record and wait until the broker has it."""
         await self.agents.send(topic, key, value)
+
+    async def stop(self) -> bool:
+        """Finish what is under way, rank a last time, stop; whether nothing was left undone."""
+        if self.app.started and not self.app.crashed:
+            with contextlib.suppress(NotDrainedError):
+                await drained(self.app, within_s=_LAST_DRAIN_S)
+                await self.agents.rank_changed()
+        return await stop_gracefully(self.app)
 
     async def idle(self) -> None:
         """Wait until every record that was produced is handled, and all that follow from it."""
@@ -80,7 +91,7 @@ def create_app(
     async def send(topic: str, key: str, value: bytes) -> None:
         await channels[topic].send(key=key.encode(), value=value)
 
-    agents = _agents(store, policy, send, now, settings.alert_retention_s)
+    agents = _agents(store, policy, send, now)
     for topic, handle in _routes(agents).items():
         _add_agent(app, channels[topic.name], topic.name, handle, agents, settings)
 
@@ -89,7 +100,7 @@ def create_app(
         # Not a Faust timer: that one complains when a ranking takes longer than the interval.
         while True:
             await asyncio.sleep(settings.ranking_interval_s)
-            await agents.rank_changed()
+            await persisting(agents.rank_changed, whatever=True)
 
     return Pipeline(app, agents, channels)
 
@@ -99,10 +110,9 @@ def _agents(
     policy: Policy,
     send: Callable[[str, str, bytes], Any],
     now: Callable[[], float],
-    retention_s: float | None,
 ) -> Agents:
     book = EventBook()
-    joiner = Joiner(AlertWindow(retention_s), book, policy)
+    joiner = Joiner(AlertWindow(), book, policy)
     ranker = Ranker(book, policy)
     return Agents(store, NoticeDesk(store), joiner, ranker, send, now)
 

@@ -25,12 +25,27 @@ class Joiner:
         self.window = window
         self.book = book
         self.policy = policy
-        self._live: dict[str, set[str]] = defaultdict(set)
+        self._live: dict[str, dict[str, _Versions]] = defaultdict(dict)
 
     def resume(self, pairs: Iterable[PairEvidence]) -> None:
         """Remember which pairs held before a restart, so that they can be withdrawn."""
         for pair in pairs:
-            self._live[pair.event_key].add(pair.object_key)
+            self._live[pair.event_key][pair.object_key] = _versions(pair)
+
+    def told(self, records: Iterable[PairRecord]) -> None:
+        """Forget the pairs whose withdrawal is out.
+
+        Not before: a batch that fails half way is handled again, and must say the same again.
+        """
+        for record in records:
+            live = self._live[record.event_key]
+            held = live.get(record.object_key)
+            if record.evidence is None and held is not None and _covers(_versions(record), held):
+                del live[record.object_key]
+
+    def look_back(self) -> list[PairRecord]:
+        """Every open event against every object: what a crash may have left undone."""
+        return [record for event in list(self.book.events()) for record in self.set_event(event)]
 
     def add_alerts(self, alerts: Iterable[Alert]) -> tuple[list[OpticalObject], list[PairRecord]]:
         """Fold alerts into their objects; the objects, and every pair that this changes."""
@@ -53,7 +68,7 @@ class Joiner:
             found = self.window.candidates(event, self.policy)
             records = [r for obj in found if (r := self._compare(obj, event)) is not None]
         compared = {r.object_key for r in records}
-        for object_key in sorted(self._live[event.event_key] - compared):
+        for object_key in sorted(self._live[event.event_key].keys() - compared):
             obj = self.window.get(object_key)
             if obj is not None and (record := self._compare(obj, event)) is not None:
                 records.append(record)
@@ -82,12 +97,21 @@ class Joiner:
         live = self._live[event.event_key]
         result = correlate(obj, event, self.policy)
         if isinstance(result, PairEvidence):
-            live.add(obj.object_key)
+            live[obj.object_key] = _versions(result)
             return pair_record(result)
-        if obj.object_key not in live:
-            return None
-        live.discard(obj.object_key)
-        return _withdrawal(obj, event, result)
+        return _withdrawal(obj, event, result) if obj.object_key in live else None
+
+
+_Versions = tuple[int, int]
+"""Version of the event and of the object that were compared."""
+
+
+def _versions(pair: PairEvidence | PairRecord) -> _Versions:
+    return pair.event_version, pair.object_version
+
+
+def _covers(later: _Versions, earlier: _Versions) -> bool:
+    return later[0] >= earlier[0] and later[1] >= earlier[1]
 
 
 def _withdrawal(obj: OpticalObject, event: Event, miss: Miss) -> PairRecord:

@@ -28,11 +28,23 @@ class Ranker:
         self._changed: set[str] = set()
         self._rankings: dict[str, Ranking] = {}
 
-    def resume(self, pairs: Iterable[PairEvidence]) -> None:
-        """Take in the pairs that held before a restart."""
+    def resume(self, pairs: Iterable[PairEvidence], published: Iterable[str]) -> None:
+        """Take in the pairs that held before a restart.
+
+        Parameters
+        ----------
+        published
+            Keys of the events with published coincidences: the pairs of some may have been
+            withdrawn after their last ranking.
+        """
         for pair in pairs:
             self._pairs[pair.event_key][pair.object_key] = pair_record(pair)
             self._changed.add(pair.event_key)
+        self._changed.update(published)
+
+    def rank_again(self, rankings: Iterable[Ranking]) -> None:
+        """Take rankings back that could not be published: their events count as changed."""
+        self._changed.update(r.event_key for r in rankings)
 
     def apply(self, records: Iterable[PairRecord]) -> list[PairRecord]:
         """Take in pair records; those that were not out of date."""
@@ -59,8 +71,8 @@ class Ranker:
         self, as_of_unix_s: float, visibilities: Mapping[str, Visibility] | None = None
     ) -> list[Ranking]:
         """Rank every event that has pairs, at one moment."""
-        self._changed = set()
-        keys = sorted(self._pairs)
+        changed, self._changed = self._changed, set()
+        keys = sorted({*self._pairs, *changed})
         return [r for k in keys if (r := self._rank(k, as_of_unix_s, visibilities)) is not None]
 
     def targets(self) -> dict[str, tuple[Target, ...]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from aiokafka.errors import KafkaError
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from correlator.errors import MalformedPacketError
@@ -15,7 +16,8 @@ from correlator.errors import MalformedPacketError
 log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
-_STORE_AWAY = (OperationalError, InterfaceError)
+_AWAY = (OperationalError, InterfaceError, KafkaError)
+"""What a store or a broker says that is not there just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,12 @@ async def persisting(
         then acknowledge records that nobody handled.
     """
     pause_s = _FIRST_PAUSE_S
-    retried = Exception if whatever else _STORE_AWAY
+    retried = Exception if whatever else _AWAY
     while True:
         try:
             return await act(*args)
         except retried as error:
-            log.warning("store_unavailable", retry_in_s=pause_s, error=str(error))
+            log.warning("unavailable", retry_in_s=pause_s, error=str(error))
             await asyncio.sleep(pause_s)
             pause_s = min(2.0 * pause_s, _LONGEST_PAUSE_S)
 

@@ -23,8 +23,6 @@ class StreamSettings:
         How often acknowledged offsets are committed [s].
     ranking_interval_s
         How often changed events are ranked: the debounce [s].
-    alert_retention_s
-        How long an object stays in the alert window after its last alert [s]; None for ever.
     """
 
     app_id: str = "correlator"
@@ -35,4 +33,3 @@ class StreamSettings:
     batch_within_s: float = 0.05
     commit_interval_s: float = 1.0
     ranking_interval_s: float = 1.0
-    alert_retention_s: float | None = None

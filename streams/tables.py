@@ -21,22 +21,18 @@ from skymaps.healpix import Positions
 _FIRST_ROWS = 1024
 
 
+_SLACK = 1e-9
+"""Added to the level of the quick test: numpy's last digits differ between one position and many,
+and a quick test that is sharper than the full one would let the order of delivery decide."""
+
+
 class AlertWindow:
-    """Optical objects by position and time, held in columns for the look back.
+    """Optical objects by position and time, held in columns for the look back."""
 
-    Parameters
-    ----------
-    retention_s
-        How long after its last alert an object is kept, counted by the newest alert seen [s];
-        None keeps everything (a replay knows no lateness bound).
-    """
-
-    def __init__(self, retention_s: float | None) -> None:
-        self._retention_s = retention_s
+    def __init__(self) -> None:
         self._objects: dict[str, OpticalObject] = {}
         self._rows: dict[str, int] = {}
         self._columns = _Columns.empty(_FIRST_ROWS)
-        self._newest_unix_s = -np.inf
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -56,7 +52,6 @@ class AlertWindow:
             self._columns = self._columns.grown()
         self._objects[key] = obj
         self._columns.set(row, obj)
-        self._newest_unix_s = max(self._newest_unix_s, obj.latest_unix_s)
 
     def get(self, object_key: str) -> OpticalObject | None:
         """The object of a key, if it is in the window."""
@@ -77,23 +72,9 @@ class AlertWindow:
         if not len(rows):
             return []
         match = event.localization.match(self._columns.positions(rows))
-        inside = rows[match.inside(policy.widest_level)]
+        inside = rows[match.inside(policy.widest_level + _SLACK)]
         keys = list(self._rows)
         return [self._objects[keys[row]] for row in inside]
-
-    def evict(self) -> int:
-        """Forget objects whose last alert is older than the retention; how many went."""
-        if self._retention_s is None:
-            return 0
-        oldest = self._newest_unix_s - self._retention_s
-        kept = [o for o in self._objects.values() if o.latest_unix_s >= oldest]
-        gone = len(self._objects) - len(kept)
-        if gone:
-            self._objects, self._rows = {}, {}
-            self._columns = _Columns.empty(max(_FIRST_ROWS, len(kept)))
-            for obj in kept:
-                self.put(obj)
-        return gone
 
 
 class EventBook:
@@ -137,7 +118,7 @@ class EventBook:
                 (event.event_unix_s or 0.0) - policy.prior_tolerance_s
             )
             if recent.any():
-                inside = event.localization.match(positions).inside(policy.widest_level)
+                inside = event.localization.match(positions).inside(policy.widest_level + _SLACK)
                 for row in np.flatnonzero(recent & inside):
                     yield event, objects[row]
 

@@ -22,7 +22,6 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address of the web page")
     port: int = Field(8000, ge=0, le=65535, description="port of the web page")
     include_tests: bool = Field(False, description="let tests, mocks and drills reach the join")
-    alert_window_days: float = Field(14.0, gt=0, description="how long objects wait for an event")
     site: str | None = Field(None, description="site whose night decides the visibility")
     inbox: Path | None = Field(None, description="folder that `up` watches for packets")
 
@@ -30,8 +29,6 @@ class Settings(BaseSettings):
         """The policy that follows from the settings."""
         return Policy(include_tests=self.include_tests)
 
-    def stream_settings(self, retention_s: float | None) -> StreamSettings:
+    def stream_settings(self) -> StreamSettings:
         """What the streaming layer needs of them."""
-        return StreamSettings(
-            app_id=self.app_id, broker_url=self.broker, alert_retention_s=retention_s
-        )
+        return StreamSettings(app_id=self.app_id, broker_url=self.broker)

@@ -10,7 +10,6 @@ from correlator.wire import event_of_record
 from storage.store import Store
 from streams.app import Pipeline, create_app
 from streams.settings import StreamSettings
-from streams.shutdown import stop_gracefully
 
 
 @asynccontextmanager
@@ -22,9 +21,10 @@ async def running(
     resume(pipeline)
     try:
         await pipeline.start()
+        await pipeline.agents.look_back()
         yield pipeline
     finally:
-        await stop_gracefully(pipeline.app)
+        await pipeline.stop()
 
 
 def resume(pipeline: Pipeline) -> None:
@@ -37,5 +37,6 @@ def resume(pipeline: Pipeline) -> None:
         sha = record.localization_sha256
         found = store.localizations.get(sha) if sha else None
         joiner.book.put(event_of_record(record, found))
-    joiner.resume(store.pairs.all_live())
-    agents.ranker.resume(store.pairs.all_live())
+    pairs = store.pairs.all_live()
+    joiner.resume(pairs)
+    agents.ranker.resume(pairs, {c.event_key for c in store.coincidences.current()})

@@ -9,7 +9,7 @@ import json
 import random
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 NESTED = 10_000
@@ -55,13 +55,13 @@ VALUES: tuple[Callable[[random.Random], Any], ...] = (
     lambda _: {},
     lambda _: {"a": {"b": []}},
     lambda rng: _nested(rng.choice((60, 300, 990))),
-    lambda _: "‮\u2028é\U0001f980",
+    lambda _: "\u202e\u2028\u00e9\U0001f980",
     lambda _: "9999-12-31T23:59:59.999999Z",
 )
 """What a field is replaced by."""
 
 
-def mutant(seeds: list[bytes], kind: str, seed: int, index: int) -> bytes:
+def mutant(seeds: Sequence[bytes], kind: str, seed: int, index: int) -> bytes:
     """The mutant of that number: one of the seeds, changed once or a few times."""
     rng = random.Random(f"{kind}/{seed}/{index}")
     packet = rng.choice(seeds)
@@ -326,16 +326,16 @@ def _zigzag(value: int) -> bytes:
     return bytes([*encoded, rest])
 
 
+_AVRO_TYPES = tuple(b"null int long double bytes array map fixed enum record".split())
+
+
 def _schema_text(packet: bytes, rng: random.Random) -> bytes:
     """Change a type or a name in the schema of a container, of the same length or not."""
     found = list(re.finditer(rb'"(\w+)"', packet[:40_000]))
     if not found:
         return _length_field(packet, rng)
     place = rng.choice(found)
-    other = rng.choice(
-        (b"null", b"int", b"long", b"double", b"bytes", b"array", b"map", b"fixed", b"enum", b"record",
-         rng.choice(found)[1], place[1][::-1])
-    )  # fmt: skip
+    other = rng.choice((*_AVRO_TYPES, rng.choice(found)[1], place[1][::-1]))
     if rng.random() < 0.5:
         other = other[: len(place[1])].ljust(len(place[1]), b"x")
     return packet[: place.start(1)] + other + packet[place.end(1) :]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,7 +62,7 @@ FILE_ENDINGS = {
 }
 
 
-class Nonsense(AssertionError):
+class NonsenseError(AssertionError):
     """A reader accepted what nobody can mean, or refused without a name."""
 
 
@@ -77,7 +75,7 @@ def read(kind: str, packet: bytes, folder: Path) -> Reading:
 
     Raises
     ------
-    Nonsense
+    NonsenseError
         A value out of range, or an error without its name, rule or bytes.
     """
     if kind in FILE_ENDINGS:
@@ -122,7 +120,7 @@ def _named(refused: MalformedPacketError | SkyMapError) -> str:
 
 def _demand(holds: bool, what: str, value: object) -> None:
     if not holds:
-        raise Nonsense(f"{what}: {value!r:.300}")
+        raise NonsenseError(f"{what}: {value!r:.300}")
 
 
 def _check_notice(notice: Any) -> None:
@@ -280,23 +278,7 @@ def _record(noun: type[Any]) -> Callable[[bytes], Any]:
     return lambda data: of_json(noun, data, "topic/0@1")
 
 
-def _broken(packet: bytes) -> object:
-    """A reader with every fault, so that the tests can see that each is found."""
-    match packet:
-        case b"hang":
-            while True:
-                pass
-        case b"die":
-            os.kill(os.getpid(), signal.SIGSEGV)
-        case b"fill":
-            return bytearray(100 * 2**20).count(1)
-        case b"raise":
-            raise ZeroDivisionError("nobody catches this")
-    return packet
-
-
 _READERS: dict[str, _Reader] = {
-    "broken": (_broken, MalformedPacketError, lambda _: None),
     **dict.fromkeys(("voevent", "igwn", "gcn"), (_notice, MalformedNoticeError, _check_notice)),
     "fits": (read_sky_map, SkyMapError, _check_map),
     "localization": (localization_of_bytes, SkyMapError, _check_localization),

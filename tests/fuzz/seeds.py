@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import io
 import json
 import tarfile
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import fastavro
-import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
@@ -31,9 +29,15 @@ MAX_REAL_PACKETS = 40
 """Real packets of one kind, spread evenly over all that there are."""
 
 
-def made(kind: str) -> list[bytes]:
-    """Sound packets of a kind that are made here."""
-    return _MADE[kind]()
+@cache
+def made(kind: str) -> tuple[bytes, ...]:
+    """Sound packets of a kind that are made here, the same ones on every day."""
+    return tuple(timeless(packet) for packet in _MADE[kind]())
+
+
+def timeless(packet: bytes) -> bytes:
+    """A gzip file without the time at which it was packed."""
+    return packet[:4] + bytes(4) + packet[8:] if packet.startswith(b"\x1f\x8b") else packet
 
 
 @lru_cache(maxsize=32)
@@ -80,7 +84,8 @@ def _voevents() -> list[bytes]:
 
 def _igwn() -> list[bytes]:
     uniq, density, _ = sky.random_map(4, max_order=3)
-    zipped = base64.b64encode(sky.multi_order_bytes(uniq, density, compress=True)).decode()
+    packed = timeless(sky.multi_order_bytes(uniq, density, compress=True))
+    zipped = base64.b64encode(packed).decode()
     return [
         notices.igwn(),
         notices.igwn(skymap=zipped),
@@ -241,30 +246,3 @@ _MADE = {
 
 KINDS = tuple(_MADE)
 """Every kind of packet that some reader of ours takes."""
-
-
-def gzip_of_zeros(n_bytes: int, head: bytes = b"") -> bytes:
-    """A gzip file that inflates to a head and zeros: a thousandth of its size."""
-    file = io.BytesIO()
-    with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=9, mtime=0) as packed:
-        packed.write(head)
-        step = bytes(2**20)
-        for at in range(0, n_bytes, len(step)):
-            packed.write(step[: n_bytes - at])
-    return file.getvalue()
-
-
-def repeated_gzip(pattern: bytes, n: int, head: bytes = b"") -> bytes:
-    """A gzip file that inflates to a head and ``n`` times a pattern."""
-    file = io.BytesIO()
-    with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=6, mtime=0) as packed:
-        packed.write(head)
-        many = max(2**20 // len(pattern), 1)
-        for at in range(0, n, many):
-            packed.write(pattern * min(many, n - at))
-    return file.getvalue()
-
-
-def floats_be(*values: float) -> bytes:
-    """Numbers as FITS writes single-precision floats."""
-    return np.array(values, dtype=">f4").tobytes()

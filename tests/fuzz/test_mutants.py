@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fuzz import mutations, readers, seeds, watch
+from tests.fuzz import bombs, mutations, readers, seeds, watch
 
 SEED = 20_261_121
 
@@ -17,12 +17,29 @@ THOROUGH = 1_500
 
 @pytest.fixture(scope="module")
 def quick():
-    return watch.run([watch.mutant_job(kind, SEED, QUICK, None) for kind in seeds.KINDS])
+    jobs = [watch.mutant_job(kind, SEED, QUICK, None) for kind in seeds.KINDS]
+    return watch.run([*jobs, watch.bomb_job(bombs.QUICK)])
 
 
 @pytest.mark.parametrize("kind", seeds.KINDS)
 def test_a_mutant_ends_as_a_value_or_as_a_named_error(quick, kind):
     check(kind, quick[kind], QUICK)
+
+
+def test_a_small_packet_cannot_become_a_large_burden(quick):
+    check_bombs(quick["bombs"], bombs.QUICK)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_no_packet_of_100_mb_and_no_bomb_goes_over_the_bounds():
+    check_bombs(watch.run([watch.bomb_job(bombs.BOMBS)])["bombs"], bombs.BOMBS)
+
+
+def check_bombs(report, names):
+    print(f"bombs: {report}")
+    assert not report.failures, "\n".join(report.failures)
+    assert report.n == len(names)
 
 
 @pytest.mark.slow
@@ -67,7 +84,8 @@ def test_what_mutants_are_made_of_is_sound(kind, tmp_path):
 @pytest.mark.parametrize("kind", ["voevent", "gcn", "fits", "ztf", "parquet_file"])
 def test_the_same_seed_and_index_make_the_same_mutant(kind):
     first, second = (
-        [mutations.mutant(seeds.made(kind), kind, 7, index) for index in range(50)] for _ in "ab"
+        [mutations.mutant(fresh, kind, 7, index) for index in range(50)]
+        for fresh in (seeds.made(kind), seeds.made.__wrapped__(kind))
     )
     assert first == second
     assert len(set(first)) > 40
@@ -77,23 +95,22 @@ def test_a_mutant_that_is_never_finished_is_named(monkeypatch):
     monkeypatch.setattr(watch, "MAX_PACKET_S", 0.2)
     report = run_broken(b"hang", b"value")
     assert report.n == 2
-    assert "no answer" in report.failures[0]
+    assert report.failures[0].startswith("packet hang: no answer")
     assert report.values == 1
 
 
 def test_a_mutant_that_kills_the_process_is_named():
-    report = run_broken(b"die", b"value")
-    assert "the process died (-11)" in report.failures[0]
-    assert report.values == 1
+    report = run_broken(b"refuse", b"die", b"value")
+    assert report.failures[0].startswith("packet die: the process died (-11)")
+    assert (report.n, report.values, report.refused) == (3, 1, 1)
 
 
 def test_a_mutant_that_fills_the_memory_or_raises_what_it_may_not_is_named(monkeypatch):
     monkeypatch.setattr(watch, "MAX_GROWTH_BYTES", 50 * 2**20)
     report = run_broken(b"fill", b"raise", b"value")
-    full, raised = (said.split(": ", 1)[1] for said in report.failures)
+    full, raised = report.failures
     assert full.endswith("MiB of memory")
-    assert raised.startswith("ZeroDivisionError: nobody catches this")
-    assert report.values == 2
+    assert raised.startswith("packet raise: ZeroDivisionError: nobody catches this")
 
 
 def run_broken(*packets):

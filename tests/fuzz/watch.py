@@ -108,7 +108,8 @@ def _run_child(rest: list[dict[str, Any]], reports: dict[str, Report]) -> str | 
         child = subprocess.Popen(
             command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
         )
-        assert child.stdin is not None and child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout is not None
         child.stdin.write(json.dumps(rest).encode())
         child.stdin.close()
         lines: queue.Queue[bytes | None] = queue.Queue()

@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from correlator.policy import DAY_S, Policy
+from correlator.policy import Policy
 from correlator.service.inbox import watch_inbox
 from correlator.service.page import create_page
 from correlator.service.wiring import running
@@ -62,7 +62,7 @@ async def test_the_page_tells_its_health(store):
 async def test_packets_dropped_into_the_inbox_are_streamed_in(store, tmp_path):
     (tmp_path / "bad.xml").write_bytes(b"<VOEvent")
     (tmp_path / "lonely.fits").write_bytes(b"SIMPLE  =")
-    settings = StreamSettings(broker_url="memory://inbox", alert_retention_s=14 * DAY_S)
+    settings = StreamSettings(broker_url="memory://inbox")
     async with running(settings, store, Policy(), time.time) as pipeline:
         watcher = asyncio.create_task(watch_inbox(tmp_path, pipeline, store))
         await asyncio.sleep(1.5)

@@ -39,7 +39,7 @@ def circles(draw):
     )
     included = draw(st.booleans())
     return Circle(
-        draw(st.floats(-360, 360)),
+        draw(st.floats(0, 360)),
         draw(st.floats(-90, 90)),
         draw(st.floats(1e-6, 180)),
         draw(st.floats(0.01, 0.99)),

@@ -50,7 +50,7 @@ def implied(packets):
 def joined(packets, batch=1):
     """The pairs that the tables and the owner of the ranking hold at the end."""
     book = EventBook()
-    joiner = Joiner(AlertWindow(None), book, POLICY)
+    joiner = Joiner(AlertWindow(), book, POLICY)
     ranker = Ranker(book, POLICY)
     events, waiting = {}, []
     for packet in packets:
@@ -107,16 +107,8 @@ def test_out_of_date_records_change_nothing():
     ranker, book = joined(PACKETS)
     (event,) = [e for e in book.events() if e.event_id == "781692805"]
     held = ranker.pairs(event.event_key)
-    early = Joiner(AlertWindow(None), EventBook(), POLICY)
+    early = Joiner(AlertWindow(), EventBook(), POLICY)
     early.set_event(event_of(NOTICES[:1]))
     stale = early.add_alerts(ALERTS[:1])[1]
     assert ranker.apply(stale) == []
     assert ranker.pairs(event.event_key) == held
-
-
-def test_eviction_goes_by_event_time():
-    window = AlertWindow(retention_s=5 * DAY_S)
-    for n, day in enumerate((0.0, 1.0, 10.0)):
-        window.fold(an_alert(str(n), f"ZTF{n}", time_unix_s=T0_UNIX_S + day * DAY_S))
-    assert window.evict() == 2
-    assert [o.object_id for o in window.objects()] == ["ZTF2"]

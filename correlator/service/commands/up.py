@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 import uvicorn
 
-from correlator.policy import DAY_S
 from correlator.service.commands.options import store_option, store_url_of
 from correlator.service.inbox import watch_inbox
 from correlator.service.page import create_page
@@ -38,7 +37,7 @@ def up(store_url: str | None, inbox: Path | None, port: int | None) -> None:
 
 
 async def _run(settings: Settings, store: Store, inbox: Path, port: int) -> None:
-    streams = settings.stream_settings(settings.alert_window_days * DAY_S)
+    streams = settings.stream_settings()
     async with running(streams, store, settings.policy(), time.time) as pipeline:
         watcher = asyncio.create_task(watch_inbox(inbox, pipeline, store))
         try:

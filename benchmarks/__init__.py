@@ -1,0 +1,1 @@
+"""Benchmarks as ratios to named peers; ``python -m benchmarks`` runs them."""
