@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from correlator.alert import Alert
-from correlator.event import event_of
+from correlator.event import EventState, event_of
 from correlator.notice import Notice
 from skymaps.healpix import Positions, separation_deg
 from skymaps.shapes import Circle
@@ -47,6 +47,7 @@ class JoinOptions:
     radius_scale: float = 1.0
     systematics: bool = True
     versions: Versions = Versions.BEST
+    include_tests: bool = False
 
     def __post_init__(self) -> None:
         if not self.window_days[0] < self.window_days[1]:
@@ -88,27 +89,30 @@ def onset_unix_s(alert: Alert, rule: OnsetRule) -> float | None:
 def join(
     alerts: list[Alert], notices: Iterable[Notice], options: JoinOptions
 ) -> Iterator[JoinedPair]:
-    """Pairs of alerts and notices, notice by notice; only located, timed, unretracted ones."""
+    """Pairs of alerts and located, timed notices of live events, notice by notice."""
     onsets = np.array([_or_nan(onset_unix_s(a, options.onset)) for a in alerts])
     positions = Positions.of([a.ra_deg for a in alerts], [a.dec_deg for a in alerts])
-    for notice, event_unix_s in _matched(notices, options.versions):
+    for notice, event_unix_s in _matched(notices, options):
         yield from _of_notice(alerts, onsets, positions, notice, event_unix_s, options)
 
 
-def _matched(notices: Iterable[Notice], versions: Versions) -> list[tuple[Notice, float]]:
+def _matched(notices: Iterable[Notice], options: JoinOptions) -> list[tuple[Notice, float]]:
     """The notices to match, each with its own T0, else that of its event."""
+    admitted = {EventState.LIVE} | ({EventState.TEST} if options.include_tests else set())
     by_event: dict[str, list[Notice]] = defaultdict(list)
     for notice in notices:
         by_event[notice.event_key].append(notice)
     matched = []
     for key in sorted(by_event):
         event = event_of(by_event[key])
+        if event.state not in admitted:
+            continue
         for notice in event.notices:
             t0 = event.event_unix_s if notice.event_unix_s is None else notice.event_unix_s
-            is_best = notice.notice_id == event.localization_notice_id
+            is_best = notice.localization is event.localization
             if notice.is_retraction or notice.localization is None or t0 is None:
                 continue
-            if versions is Versions.ALL or is_best:
+            if options.versions is Versions.ALL or is_best:
                 matched.append((notice, t0))
     return matched
 

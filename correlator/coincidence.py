@@ -149,7 +149,7 @@ def correlate(obj: OpticalObject, event: Event, policy: Policy) -> PairEvidence 
     density = float(match.probdensity_per_sr[0])
     s_sky = math.log(density * FULL_SKY_SR)
     s_time = math.log(window.length_s * kernel)
-    s_prior = 0.0 if onset.prior_activity_days is None else policy.prior_activity_log_lr
+    s_prior = 0.0 if onset.prior_activity_days is None else policy.prior_activity_log_lr[kind]
     return PairEvidence(
         coincidence_id=coincidence_id(event.event_key, obj.object_key),
         event_key=event.event_key,

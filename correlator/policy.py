@@ -110,6 +110,14 @@ class ScienceCase:
     max_targets: int = 100
 
 
+_PRIOR_ACTIVITY_LOG_LR: dict[EventClass, float] = {
+    # The chance, taken as one in a thousand until it is measured on the stream, that a true
+    # counterpart shows an unrelated earlier detection at its place.
+    **dict.fromkeys(EventClass, -6.9),
+    # A neutrino's source may have shone for months: AT2019dsg (Stein et al. 2021).
+    EventClass.NEUTRINO: 0.0,
+}
+
 _CASES: tuple[ScienceCase, ...] = (
     ScienceCase(
         "kilonova",
@@ -140,18 +148,16 @@ class Policy:
         Delay window of each event class.
     values
         Worth of each event class in the priority; the neutron-star factor multiplies it.
-    neutron_star_value
-        Factor for an event whose classes name a neutron star (BNS, NSBH) with more than half of
-        the probability.
+    neutron_star_value, neutron_star_probability
+        Factor for an event whose classes name a neutron star (BNS, NSBH) with more than that
+        probability: more likely than not.
     assumed_onset_s
         Length of the onset interval of an object without a limit (SCIENCE 2: 3 d, flagged).
     prior_tolerance_s
         A detection earlier than T0 by more than this is prior activity; covers the half exposure
         of 30 s and the error of a trigger time [s].
     prior_activity_log_lr
-        Evidence against a counterpart when the object was active before T0: the chance, taken as
-        one in a thousand until it is measured on the stream, that a true counterpart shows an
-        unrelated earlier detection at its place.
+        Evidence against a counterpart when the object was active before T0, by event class.
     solar_system_sep_arcsec, star_sep_arcsec, star_score
         A known Solar System object nearer than 5 arcsec, or a reference source nearer than
         2 arcsec with a star score of at least 0.5, is no target (Fink_MM prior filter,
@@ -162,6 +168,9 @@ class Policy:
         A rate counts when it is larger than this many of its errors.
     max_fade_urgency
         Cap of the fade factor, against wild rates from two close points.
+    full_night_h, least_night_h
+        Hours up that give a target its full weight, and those that it has at least: a target
+        that is not up tonight sinks in the list and stays in it [h].
     include_tests
         Whether tests, mocks and drills reach the join.
     """
@@ -170,15 +179,20 @@ class Policy:
     windows: dict[EventClass, DelayWindow] = field(default_factory=lambda: dict(_WINDOWS))
     values: dict[EventClass, float] = field(default_factory=lambda: dict(_VALUES))
     neutron_star_value: float = 3.0
+    neutron_star_probability: float = 0.5
     assumed_onset_s: float = 3 * DAY_S
     prior_tolerance_s: float = 60.0
-    prior_activity_log_lr: float = -6.9
+    prior_activity_log_lr: dict[EventClass, float] = field(
+        default_factory=lambda: dict(_PRIOR_ACTIVITY_LOG_LR)
+    )
     solar_system_sep_arcsec: float = 5.0
     star_sep_arcsec: float = 2.0
     star_score: float = 0.5
     fade_scale_mag_per_day: float = 0.3
     fade_significance: float = 2.0
     max_fade_urgency: float = 10.0
+    full_night_h: float = 8.0
+    least_night_h: float = 0.1
     cases: tuple[ScienceCase, ...] = _CASES
     include_tests: bool = False
 

@@ -56,7 +56,7 @@ def priority(
         _value_term(pair, classification, policy),
         _fade_term(pair, policy),
         _age_term(pair, case, as_of_unix_s),
-        _visibility_term(visibility),
+        _visibility_term(visibility, policy),
     )
     return Priority(math.fsum(t.ln_factor for t in terms), terms)
 
@@ -76,7 +76,8 @@ def _value_term(
 ) -> PriorityTerm:
     factor, reason = policy.values[pair.event_class], f"a {pair.event_class} event"
     star = sum(p or 0.0 for name, p in classification if name in _NEUTRON_STAR_CLASSES)
-    if pair.event_class in {EventClass.GW_CBC, EventClass.GW_SUBTHRESHOLD} and star > 0.5:
+    is_merger = pair.event_class in {EventClass.GW_CBC, EventClass.GW_SUBTHRESHOLD}
+    if is_merger and star > policy.neutron_star_probability:
         factor *= policy.neutron_star_value
         reason += f" with a neutron star (probability {star:.2f})"
     return PriorityTerm("value", math.log(factor), reason)
@@ -102,7 +103,7 @@ def _age_term(pair: PairEvidence, case: ScienceCase, as_of_unix_s: float) -> Pri
     )
 
 
-def _visibility_term(visibility: Visibility | None) -> PriorityTerm:
+def _visibility_term(visibility: Visibility | None, policy: Policy) -> PriorityTerm:
     if visibility is None:
         return PriorityTerm("visibility", 0.0, "no site asked for")
     said = (
@@ -110,5 +111,5 @@ def _visibility_term(visibility: Visibility | None) -> PriorityTerm:
         f"best altitude {visibility.best_altitude_deg:.0f} deg, "
         f"Moon {visibility.moon_separation_deg:.0f} deg away"
     )
-    # A tenth of an hour stands for "not tonight": the target sinks in the list and stays in it.
-    return PriorityTerm("visibility", math.log(max(visibility.hours_up, 0.1) / 8.0), said)
+    hours = min(max(visibility.hours_up, policy.least_night_h), policy.full_night_h)
+    return PriorityTerm("visibility", math.log(hours / policy.full_night_h), said)

@@ -48,19 +48,23 @@ def onset_after(obj: OpticalObject, t0_unix_s: float, policy: Policy) -> Onset |
     if first is None:
         return None
     prior = [d.time_unix_s for d in positive if d.time_unix_s < not_before]
-    latest = first.time_unix_s
+    # Within the tolerance before T0 it counts as seen at T0.
+    latest = max(first.time_unix_s, t0_unix_s)
     # The survey's own count starts at its first detection of 3 sigma, of either sign; a packet's
     # history need not reach back to it.
     if obj.survey_first_unix_s is not None:
         if obj.survey_first_unix_s < not_before:
             prior.append(obj.survey_first_unix_s)
         else:
-            latest = min(latest, obj.survey_first_unix_s)
-    bounds = [*prior, *_limits_before(obj, latest, first.mag_ab)]
+            latest = max(min(latest, obj.survey_first_unix_s), t0_unix_s)
+    limits = _limits_before(obj, latest, first.mag_ab)
+    assumed = latest - policy.assumed_onset_s
+    # Activity long ago bounds the onset no better than nothing does.
+    earliest = max([*prior, *(limits or [assumed])])
     return Onset(
-        earliest_unix_s=max(bounds) if bounds else latest - policy.assumed_onset_s,
+        earliest_unix_s=earliest,
         latest_unix_s=latest,
-        is_assumed=not bounds,
+        is_assumed=earliest == assumed,
         prior_activity_days=(t0_unix_s - min(prior)) / DAY_S if prior else None,
     )
 

@@ -7,7 +7,7 @@ Thrift's compact protocol (parquet-format, ``PageHeader``; thrift-compact-protoc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 MAX_PAGES = 10_000
@@ -21,10 +21,10 @@ _UNCOMPRESSED_SIZE, _COMPRESSED_SIZE = 2, 3
 _DATA_PAGES, _N_VALUES = (5, 8), 1
 """Fields of ``PageHeader``; data pages of version 1 and 2 begin with their number of values."""
 
-_TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 12
+_TRUE, _FALSE, _BINARY, _LIST, _SET, _STRUCT = 1, 2, 8, 9, 10, 12
 _INTEGERS = (4, 5, 6)
-
-_Fields = dict[int, Any]
+_WIDTHS = {_TRUE: 1, _FALSE: 1, 3: 1, 7: 8}
+"""Bytes of values that stand in a list: truth values, bytes, doubles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +60,30 @@ def claim_of(file: BinaryIO, chunk: Any) -> Claim:
         if n_pages > MAX_PAGES:
             raise ValueError(f"a column must have at most {MAX_PAGES} pages in a row group")
         header, length = _header_at(file, at)
-        sizes = header.get(_COMPRESSED_SIZE, -1), header.get(_UNCOMPRESSED_SIZE, -1)
-        counts = [
-            header[n].get(_N_VALUES, 0) for n in _DATA_PAGES if isinstance(header.get(n), dict)
-        ]
-        if min(*sizes, *counts, 0) < 0:
-            raise ValueError("a page header must have sizes and counts of 0 or more")
-        n_values += sum(counts)
-        n_bytes += sizes[1]
-        at += length + sizes[0]
+        n_values += sum(
+            header.structs[n].number(_N_VALUES) for n in _DATA_PAGES if n in header.structs
+        )
+        n_bytes += header.number(_UNCOMPRESSED_SIZE)
+        at += length + header.number(_COMPRESSED_SIZE)
     return Claim(n_values, n_bytes)
 
 
-def _header_at(file: BinaryIO, at: int) -> tuple[_Fields, int]:
+@dataclass(frozen=True, slots=True)
+class _Struct:
+    """The integers of a struct and the structs inside it, by the number of their field."""
+
+    numbers: dict[int, int] = field(default_factory=dict)
+    structs: dict[int, _Struct] = field(default_factory=dict)
+
+    def number(self, field_id: int) -> int:
+        """Integer of a field that must be there, 0 or more."""
+        number = self.numbers.get(field_id, -1)
+        if number < 0:
+            raise ValueError(f"field {field_id} of a page header must be 0 or more")
+        return number
+
+
+def _header_at(file: BinaryIO, at: int) -> tuple[_Struct, int]:
     file.seek(at)
     reader = _Reader(file.read(MAX_HEADER_BYTES))
     try:
@@ -87,40 +98,47 @@ class _Reader:
     def __init__(self, data: bytes) -> None:
         self._data, self.at = data, 0
 
-    def struct(self, depth: int) -> _Fields:
+    def struct(self, depth: int) -> _Struct:
         if depth > _MAX_DEPTH:
             raise ValueError("a page header must not nest")
-        fields: _Fields = {}
-        number = 0
+        found = _Struct()
+        field_id = 0
         while head := self._byte():
-            number = number + (head >> 4) if head >> 4 else self._integer()
-            fields[number] = self._value(head & 0x0F, depth)
-        return fields
+            field_id = field_id + (head >> 4) if head >> 4 else self._integer()
+            kind = head & 0x0F
+            if kind in _INTEGERS:
+                found.numbers[field_id] = self._integer()
+            elif kind == _STRUCT:
+                found.structs[field_id] = self.struct(depth + 1)
+            elif kind not in (_TRUE, _FALSE):  # which have no bytes of their own
+                self._pass_over(kind, depth)
+        return found
 
-    def _value(self, kind: int, depth: int) -> Any:
-        if kind in (_TRUE, _FALSE):
-            return None
+    def _pass_over(self, kind: int, depth: int) -> None:
         if kind in _INTEGERS:
-            return self._integer()
-        if kind == _STRUCT:
-            return self.struct(depth + 1)
-        if kind in (_LIST, _SET):
-            return self._list(depth)
-        width = {_BYTE: 1, _DOUBLE: 8}.get(kind)
-        if width is None and kind == _BINARY:
-            width = self._varint()
-        if width is None:
+            self._varint()
+        elif kind == _STRUCT:
+            self.struct(depth + 1)
+        elif kind in (_LIST, _SET):
+            self._list(depth)
+        elif kind == _BINARY:
+            self._skip(self._varint())
+        elif kind in _WIDTHS:
+            self._skip(_WIDTHS[kind])
+        else:
             raise ValueError(f"a page header must be of known types, got {kind}")
-        self.at += width
-        return None
 
     def _list(self, depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            raise ValueError("a page header must not nest")
         head = self._byte()
-        n = head >> 4 if head >> 4 < 15 else self._varint()
-        for _ in range(n):
-            # In a list a truth value has a byte of its own.
-            kind = head & 0x0F
-            self._value(_BYTE if kind in (_TRUE, _FALSE) else kind, depth + 1)
+        for _ in range(head >> 4 if head >> 4 < 15 else self._varint()):
+            self._pass_over(head & 0x0F, depth + 1)
+
+    def _skip(self, n: int) -> None:
+        self.at += n
+        if self.at > len(self._data):
+            raise IndexError(self.at)
 
     def _integer(self) -> int:
         value = self._varint()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import faust
@@ -52,7 +52,9 @@ class Pipeline:
             with contextlib.suppress(NotDrainedError):
                 await drained(self.app, within_s=_LAST_DRAIN_S)
                 await self.agents.rank_changed()
-        return await stop_gracefully(self.app)
+        finished = await stop_gracefully(self.app)
+        shutil.rmtree(str(self.app.conf.datadir), ignore_errors=True)
+        return finished
 
     async def idle(self) -> None:
         """Wait until every record that was produced is handled, and all that follow from it."""
@@ -74,6 +76,7 @@ def create_app(
         The clock [s since the Unix epoch].
     """
     register_memory_transport()
+    folder = tempfile.mkdtemp(prefix=f"{settings.app_id}-")
     app = faust.App(
         settings.app_id,
         broker=settings.broker_url,
@@ -84,7 +87,7 @@ def create_app(
         broker_commit_interval=settings.commit_interval_s,
         topic_partitions=settings.alert_partitions,
         # Faust wants a folder for tables that we do not use; not in the user's one.
-        datadir=str(Path(tempfile.gettempdir()) / f"{settings.app_id}-faust"),
+        datadir=folder,
     )
     channels = _channels(app, settings, policy)
 

@@ -12,11 +12,12 @@ from correlator.errors import ConfigurationError, MalformedPacketError
 from correlator.wire import to_json
 from ingest_optical.decoder import Rejected, admit, decode
 from ingest_optical.packets import RawPacket, read_packets
-from ingest_vo.reader import to_notice
+from ingest_vo.reader import MAX_PACKET_BYTES, to_notice
 from streams.topics import NOTICES_RAW, OPTICAL_ALERTS
 
 _OPTICAL = (".avro", ".parquet", ".tar.gz")
 _NOTICES = (".xml", ".json")
+TRUTH = "truth.json"
 _MAPS = (".fits", ".fit", ".fits.gz", ".fit.gz")
 
 
@@ -84,20 +85,31 @@ class Archive:
 def files_under(paths: Iterable[Path], endings: tuple[str, ...]) -> list[Path]:
     """Files with one of these endings, folders entered, in sorted order.
 
+    The answer key of a simulated night is no packet.
+
     Raises
     ------
     ConfigurationError
-        A path that does not exist.
+        A path that does not exist, or a file given by name that has another ending.
     """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += [p for p in path.rglob("*") if p.is_file() and _ends(p, endings)]
+            below = (p for p in path.rglob("*") if p.is_file() and p.name != TRUTH)
+            found += [p for p in below if _ends(p, endings)]
         elif not path.exists():
             raise ConfigurationError(f"{path}: no such file or folder")
         elif _ends(path, endings):
             found.append(path)
+        else:
+            raise ConfigurationError(f"{path}: a file must end in one of {' '.join(endings)}")
     return sorted(found)
+
+
+def read_notice_file(path: Path) -> bytes:
+    """Bytes of a notice's file, no more than a notice may have and one: enough to refuse it."""
+    with path.open("rb") as file:
+        return file.read(MAX_PACKET_BYTES + 1)
 
 
 def read_archive(files: Iterable[Path]) -> Archive:
@@ -111,7 +123,7 @@ def read_archive(files: Iterable[Path]) -> Archive:
             _add_notice(path, archive)
         else:
             reason = f"{path}: {_MAP_ALONE}"
-            archive.refusals.append(Refusal(str(path), reason, _MAP_ALONE, path.read_bytes()))
+            archive.refusals.append(Refusal(str(path), reason, _MAP_ALONE, read_notice_file(path)))
     return archive
 
 
@@ -150,7 +162,7 @@ def _alert_delivery(alert: Alert) -> Delivery:
 
 
 def _add_notice(path: Path, archive: Archive) -> None:
-    packet = path.read_bytes()
+    packet = read_notice_file(path)
     archive.n_notices += 1
     try:
         notice = to_notice(packet, path.name)

@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import Any
 
 import click
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from correlator.errors import CorrelatorError
 from correlator.service.telemetry import log_to_stderr
@@ -62,9 +64,20 @@ def main() -> None:
         sys.exit(BAD_USAGE if isinstance(error, click.UsageError) else FAILED)
     except click.Abort:
         sys.exit(130)
-    except CorrelatorError as error:
-        click.echo(f"correlator: {error}", err=True)
+    except (CorrelatorError, ValidationError, OSError, SQLAlchemyError) as error:
+        click.echo(f"correlator: {_said(error)}", err=True)
         sys.exit(FAILED)
+
+
+def _said(error: Exception) -> str:
+    """What an error says, in one line that a person can act on."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        return f"setting CORRELATOR_{name.upper()}: {first['msg']}, got {first['input']!r}"
+    if isinstance(error, SQLAlchemyError):
+        return f"event store: {str(error).splitlines()[0]}"
+    return str(error)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from correlator.errors import ConfigurationError, CorrelatorError
 from correlator.service.archive import archive_files, read_archive
 from storage.store import Store
 from streams.app import Pipeline
@@ -19,20 +20,30 @@ _LOOK_EVERY_S = 1.0
 
 
 async def watch_inbox(folder: Path, pipeline: Pipeline, store: Store) -> None:
-    """Look for new files for ever; a file counts once its size stands still.
+    """Look for new files until the app ends; a file counts once its size stands still.
 
     Files stay where they are: after a restart they are read again, and change nothing.
+
+    Raises
+    ------
+    CorrelatorError
+        The app has crashed.
     """
     done: set[Path] = set()
     sizes: dict[Path, int] = {}
-    while True:
-        for path in await asyncio.to_thread(archive_files, [folder]):
-            size = path.stat().st_size
-            if path not in done and sizes.get(path) == size:
-                done.add(path)
-                await _stream_in(path, pipeline, store)
-            sizes[path] = size
+    while not pipeline.app.crashed:
+        try:
+            for path in await asyncio.to_thread(archive_files, [folder]):
+                size = path.stat().st_size
+                if path not in done and sizes.get(path) == size:
+                    await _stream_in(path, pipeline, store)
+                    done.add(path)
+                sizes[path] = size
+        except (OSError, ConfigurationError) as error:
+            # A folder or a file that is away for a moment: look again.
+            log.warning("inbox_unreadable", error=str(error))
         await asyncio.sleep(_LOOK_EVERY_S)
+    raise CorrelatorError("the stream app has crashed; the log says why")
 
 
 async def _stream_in(path: Path, pipeline: Pipeline, store: Store) -> None:

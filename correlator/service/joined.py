@@ -9,16 +9,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
-from ingest_vo.reader import to_notice
 
 from correlator.batch import JoinedPair, JoinOptions, OnsetRule, join, onset_unix_s
 from correlator.errors import ConfigurationError, MalformedPacketError
 from correlator.notice import Notice
 from correlator.service.alert_row import alert_row
-from correlator.service.archive import Archive, files_under, read_alerts
+from correlator.service.archive import Archive, files_under, read_alerts, read_notice_file
 from correlator.service.progress import tracked
 from correlator.service.rows import iso_utc
 from correlator.service.where import compile_where
+from ingest_vo.reader import to_notice
 
 Row = dict[str, Any]
 
@@ -38,6 +38,7 @@ COLUMNS = pa.schema(
 )
 """The contract's columns of ``correlator join``."""
 
+_FORMATS = (".csv", ".parquet", ".ecsv")
 _OF_THE_NOTICE = (
     "event_time",
     "is_test",
@@ -80,31 +81,37 @@ def joined_rows(
     return rows, refusals
 
 
-def write_table(rows: list[Row], out: Path) -> None:
-    """Write rows as CSV, Parquet or ECSV, by the file's ending.
+def check_table_file(out: Path) -> None:
+    """Refuse a file that could not be written, before the work and not after it.
 
     Raises
     ------
     ConfigurationError
-        Another ending.
+        Another ending than .csv, .parquet or .ecsv, or no such folder.
     """
+    if out.suffix not in _FORMATS:
+        raise ConfigurationError(f"--out {out}: {', '.join(_FORMATS)} expected")
+    if not out.parent.is_dir():
+        raise ConfigurationError(f"--out {out}: there is no folder {out.parent}")
+
+
+def write_table(rows: list[Row], out: Path) -> None:
+    """Write rows as CSV, Parquet or ECSV, by the file's ending."""
     table = pa.Table.from_pylist(rows, schema=COLUMNS)
     match out.suffix:
         case ".csv":
             pa.csv.write_csv(table, out)
         case ".parquet":
             pa.parquet.write_table(table, out)
-        case ".ecsv":
+        case _:
             _ecsv(table, out)
-        case other:
-            raise ConfigurationError(f"{out}: .csv, .parquet or .ecsv expected, got {other!r}")
 
 
 def _notices(paths: Iterable[Path], refusals: list[str]) -> list[Notice]:
     notices = []
     for path in tracked(files_under(paths, (".xml", ".json")), "Reading notices"):
         try:
-            notices.append(to_notice(path.read_bytes(), path.name))
+            notices.append(to_notice(read_notice_file(path), path.name))
         except MalformedPacketError as error:
             refusals.append(str(error))
     return notices

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from correlator.policy import DAY_S
+from correlator.service.commands.options import plain
 from correlator.service.console import stdout_console
 from correlator.service.replay import ReplayResult
 from correlator.service.rows import iso_utc
@@ -24,7 +25,7 @@ def print_lists(result: ReplayResult) -> None:
     console.print(
         f"As of {iso_utc(result.as_of_unix_s)}: {report['alerts_read']} alerts read, "
         f"{store['alerts']} passed the gate, {store['notices']} notices, {store['events']} events, "
-        f"{store['pairs']} candidate pairs, {store['dead_letters']} dead letters, "
+        f"{store['pairs']} candidate pairs, {report['refused']} refused, "
         f"{report['seconds']:.1f} s."
     )
 
@@ -45,7 +46,7 @@ def _table(case: str, targets: tuple[Target, ...]) -> Table:
     ):
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     for target in targets[:_SHOWN]:
-        table.add_row(*_cells(target))
+        table.add_row(*plain(_cells(target)))
     return table
 
 

@@ -156,6 +156,7 @@ def _report(
         "alerts_rejected_by_reason": dict(sorted(archive.rejected.items())),
         "notices_read": archive.n_notices,
         "streamed": tally,
+        "refused": len(archive.refusals) + tally.get("dead_letters", 0),
         "store": store.counts(),
         "dead_letters_by_rule": dict(sorted(store.dead_letters.count_by_rule().items())),
         "seconds": round(seconds, 3),

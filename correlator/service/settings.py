@@ -16,7 +16,11 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CORRELATOR_", extra="ignore", frozen=True)
 
-    broker: str = Field("memory://correlator", description="memory://NAME or kafka://HOST:PORT")
+    broker: str = Field(
+        "memory://correlator",
+        pattern=r"^(memory|kafka)://",
+        description="memory://NAME or kafka://HOST:PORT",
+    )
     store: str = Field("sqlite:///data/correlator.sqlite", description="URL of the event store")
     app_id: str = Field("correlator", description="consumer group of the stream workers")
     host: str = Field("127.0.0.1", description="address of the web page")

@@ -15,6 +15,9 @@ Expression = Callable[[Row], Any]
 _MAX_LENGTH = 4000
 """Characters of an expression; deeper ones would exhaust the parser's stack."""
 
+_MAX_DEPTH = 60
+"""Levels of nesting: each costs a few Python frames when a row is looked at."""
+
 _BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -50,10 +53,13 @@ def compile_where(expression: str, names: frozenset[str]) -> Expression:
     if len(expression) > _MAX_LENGTH:
         raise ConfigurationError(f"--where is longer than {_MAX_LENGTH} characters")
     try:
-        tree = ast.parse(expression, mode="eval")
+        body = ast.parse(expression, mode="eval").body
+        _check_depth(body)
+        return _compiled(body, names)
     except (SyntaxError, ValueError) as error:
         raise ConfigurationError(f"--where {expression!r}: {error}") from error
-    return _compiled(tree.body, names)
+    except (RecursionError, MemoryError) as error:
+        raise ConfigurationError("--where: the expression is nested too deep") from error
 
 
 def _compiled(node: ast.expr, names: frozenset[str]) -> Expression:  # noqa: PLR0911
@@ -71,7 +77,7 @@ def _compiled(node: ast.expr, names: frozenset[str]) -> Expression:  # noqa: PLR
             return lambda row: not inner(row)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             inner = _compiled(operand, names)
-            return lambda row: None if (value := inner(row)) is None else -value
+            return lambda row: None if (value := _number(inner(row))) is None else -value
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
             return _arithmetic(_compiled(left, names), _BINARY[type(op)], _compiled(right, names))
         case ast.Compare(left=left, ops=ops, comparators=comparators):
@@ -81,8 +87,17 @@ def _compiled(node: ast.expr, names: frozenset[str]) -> Expression:  # noqa: PLR
             return lambda row: tuple(item(row) for item in items)
         case ast.Call(func=ast.Name(id="abs"), args=[argument], keywords=[]):
             inner = _compiled(argument, names)
-            return lambda row: None if (value := inner(row)) is None else abs(value)
+            return lambda row: None if (value := _number(inner(row))) is None else abs(value)
     raise ConfigurationError(f"--where: {ast.unparse(node)!r} is not allowed in an expression")
+
+
+def _check_depth(body: ast.expr) -> None:
+    level: list[ast.AST] = [body]
+    for _ in range(_MAX_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return
+    raise ConfigurationError(f"--where: the expression is nested deeper than {_MAX_DEPTH}")
 
 
 def _column(name: str, names: frozenset[str]) -> Expression:
@@ -95,10 +110,20 @@ def _column(name: str, names: frozenset[str]) -> Expression:
 
 def _arithmetic(left: Expression, act: Callable[[Any, Any], Any], right: Expression) -> Expression:
     def value(row: Row) -> Any:
-        a, b = left(row), right(row)
-        return None if a is None or b is None else act(a, b)
+        a, b = _number(left(row)), _number(right(row))
+        try:
+            return None if a is None or b is None else act(a, b)
+        except (ZeroDivisionError, OverflowError):
+            return None
 
     return value
+
+
+def _number(value: Any) -> float | None:
+    """A number or None: anything else has no place in arithmetic."""
+    if value is None or isinstance(value, int | float):
+        return value
+    raise ConfigurationError(f"--where: {value!r} is not a number")
 
 
 def _comparison(

@@ -9,7 +9,7 @@ from correlator.coincidence import Miss, PairEvidence, coincidence_id, correlate
 from correlator.event import apply_notice
 from correlator.notice import Messenger
 from correlator.object import object_of
-from correlator.policy import DAY_S, Policy
+from correlator.policy import DAY_S, EventClass, Policy
 from skymaps.shapes import Circle
 from tests.builders import a_notice, an_alert
 
@@ -77,7 +77,7 @@ def test_prior_activity_is_a_term_that_stays_visible():
     pair = correlate(an_object(survey_first_unix_s=T0 - 100 * DAY_S), an_event(), POLICY)
     assert isinstance(pair, PairEvidence)
     assert pair.prior_activity_days == pytest.approx(100.0)
-    assert pair.s_prior_activity == POLICY.prior_activity_log_lr
+    assert pair.s_prior_activity == POLICY.prior_activity_log_lr[EventClass.GRB]
 
 
 def test_the_id_of_a_pair_depends_on_both_and_on_nothing_else():

@@ -115,6 +115,27 @@ def test_light_before_the_event_is_prior_activity(earlier, survey_first, prior_d
     assert onset.prior_activity_days == (None if prior_days is None else pytest.approx(prior_days))
 
 
+@pytest.mark.parametrize("before_s", [-20.0, 0.0])
+def test_a_detection_within_the_tolerance_counts_as_seen_at_the_event(before_s):
+    alert = a_bare_alert(detection=detection("2", DAY_S), history=(detection("1", before_s),))
+    onset = onset_after(object_of(alert), T0, POLICY)
+    assert onset is not None
+    assert onset.latest_unix_s == T0
+    assert onset.prior_activity_days is None
+    assert overlaps(onset, T0, T0, FLAT)
+    assert mean_kernel_per_s(onset, T0, T0, FALLING) >= 0.0
+
+
+def test_activity_long_ago_bounds_the_onset_no_better_than_nothing():
+    old = a_bare_alert(detection=detection("1", DAY_S), survey_first_unix_s=T0 - 3000 * DAY_S)
+    none = a_bare_alert(detection=detection("1", DAY_S))
+    a, b = (onset_after(object_of(alert), T0, POLICY) for alert in (old, none))
+    assert a is not None
+    assert b is not None
+    assert (a.earliest_unix_s, a.latest_unix_s) == (b.earliest_unix_s, b.latest_unix_s)
+    assert a.prior_activity_days == pytest.approx(3000.0)
+
+
 def test_the_surveys_own_count_can_see_further_back_than_a_packet():
     alert = a_bare_alert(detection=detection("1", DAY_S), survey_first_unix_s=T0 + 2260.0)
     onset = onset_after(object_of(alert), T0, POLICY)

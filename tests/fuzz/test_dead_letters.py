@@ -61,7 +61,7 @@ def agents(store, sent):
     async def send(topic, key, value):
         sent.append((topic, key, value))
 
-    joiner = Joiner(AlertWindow(None), book, policy)
+    joiner = Joiner(AlertWindow(), book, policy)
     now = notice_factory.T0_UNIX_S + DAY_S
     return Agents(store, NoticeDesk(store), joiner, Ranker(book, policy), send, lambda: now)
 

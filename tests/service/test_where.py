@@ -24,6 +24,8 @@ ROW = {"mission": "Fermi", "sep": 3.0, "level": None}
         ("abs(-sep) - 1 == 2", True),
         ("abs(level) is None", True),
         ("sep * 2 + 1 == 7 and sep / 3 == 1", True),
+        ("sep / 0 > 1", False),
+        ("sep / 0 is None", True),
     ],
 )
 def test_an_expression_means_what_it_says(expression, expected):
@@ -48,6 +50,13 @@ def test_an_expression_means_what_it_says(expression, expected):
         "sep" * 3000,
         "sep := 3",
         "abs(sep, key=1)",
+        "-mission",
+        "abs(mission)",
+        "mission - 1 > 1",
+        "'a' * 100000000 * 100000000",
+        "-" * 3000 + "sep",
+        "+".join(["sep"] * 900),
+        "not " * 900 + "sep",
     ],
 )
 def test_everything_else_is_refused_in_words(hostile):

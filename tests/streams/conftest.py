@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -36,7 +37,7 @@ def app_id() -> str:
 
 
 @pytest.fixture
-async def make_app(broker_url: str, app_id: str) -> AsyncIterator[MakeApp]:
+async def make_app(broker_url: str, app_id: str, tmp_path: Path) -> AsyncIterator[MakeApp]:
     """Makes apps on the broker; whatever the test left running is stopped."""
     made = []
 
@@ -48,6 +49,7 @@ async def make_app(broker_url: str, app_id: str) -> AsyncIterator[MakeApp]:
             "web_enabled": False,
             "topic_disable_leader": True,
             "autodiscover": False,
+            "datadir": str(tmp_path),
             "broker_commit_interval": 0.5,
         }
         app = faust.App(**(chosen | settings))

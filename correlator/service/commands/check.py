@@ -8,6 +8,7 @@ from collections.abc import Callable
 import click
 
 from correlator.errors import CorrelatorError
+from correlator.service.commands.db import check_schema
 from correlator.service.commands.options import json_option, print_json, store_option, store_url_of
 from correlator.service.settings import Settings
 from correlator.visibility import SITES
@@ -55,9 +56,7 @@ def _settings(settings: Settings) -> str:
 
 def _store(url: str) -> str:
     engine = open_engine(url)
-    problems = migrations.check(engine)
-    if problems:
-        raise CorrelatorError("; ".join(problems) + " (run `correlator db upgrade`)")
+    check_schema(engine)
     return f"schema at {migrations.current(engine)}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from sqlalchemy import Engine
 
 from correlator.errors import ConfigurationError
 from correlator.service.commands.options import store_option, store_url_of
@@ -35,7 +36,25 @@ def check(store_url: str | None) -> None:
     Example: correlator db check
     """
     engine = open_engine(store_url_of(store_url))
-    problems = migrations.check(engine)
-    if problems:
-        raise ConfigurationError("the store's schema differs: " + "; ".join(problems))
+    check_schema(engine)
     click.echo(f"schema at {migrations.current(engine)}, as expected")
+
+
+def check_schema(engine: Engine) -> None:
+    """Refuse a store whose tables are not those of this release.
+
+    Raises
+    ------
+    ConfigurationError
+        Says which version it has and what to do.
+    """
+    found, needed = migrations.current(engine), migrations.newest()
+    if found is None:
+        raise ConfigurationError("the store has no tables yet: run `correlator db upgrade`")
+    if found != needed:
+        raise ConfigurationError(
+            f"the store's tables are of version {found}, this release needs {needed}: "
+            "run `correlator db upgrade`, or use the release that made it"
+        )
+    if problems := migrations.check(engine):
+        raise ConfigurationError(f"{len(problems)} tables or columns were changed by hand")

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import orjson
 
+from correlator.errors import ConfigurationError
 from correlator.policy import Policy
 from correlator.service.archive import archive_files, read_archive
 from correlator.service.commands.up import serve_page
@@ -20,6 +21,9 @@ from correlator.service.settings import Settings
 from correlator.simulation.archive import write_night
 from correlator.simulation.night import NightConfig
 from storage.store import Store
+
+_MARK = ".correlator-demo"
+"""Marks a folder as one that a demo made and may empty again."""
 
 
 @click.command("demo")
@@ -32,7 +36,7 @@ def demo(seed: int, n_alerts: int, folder: Path, exit_at_once: bool) -> None:
 
     Example: correlator demo --seed 7 --exit
     """
-    shutil.rmtree(folder, ignore_errors=True)
+    _make_room(folder)
     night = folder / "night"
     click.echo(f"Simulating a night of {n_alerts} alerts (seed {seed}) into {night}/ ...")
     write_night(NightConfig(seed=seed, n_alerts=n_alerts), night)
@@ -49,6 +53,16 @@ def demo(seed: int, n_alerts: int, folder: Path, exit_at_once: bool) -> None:
         asyncio.run(serve_page(store, settings.host, settings.port))
     if not found:
         sys.exit(1)
+
+
+def _make_room(folder: Path) -> None:
+    """Empty the folder of an earlier demo; never one that holds anything else."""
+    mark = folder / _MARK
+    if folder.exists() and any(folder.iterdir()) and not mark.exists():
+        raise ConfigurationError(f"--folder {folder}: not empty, and not of an earlier demo")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    mark.touch()
 
 
 def _print_truth(result: ReplayResult, truth_file: Path) -> bool:

@@ -11,7 +11,7 @@ import click
 from correlator.batch import JoinOptions, OnsetRule, Versions
 from correlator.errors import ConfigurationError
 from correlator.service.commands.options import json_option, print_json
-from correlator.service.joined import joined_rows, write_table
+from correlator.service.joined import check_table_file, joined_rows, write_table
 
 _PARTLY_DONE = 3
 
@@ -83,6 +83,7 @@ class Days(click.ParamType):
     show_default=True,
     help="Every notice, or the best.",
 )
+@click.option("--include-tests", is_flag=True, help="Match tests, mocks and drills too.")
 @click.option("--where", help="Keep the rows for which this expression holds.")
 @click.option(
     "--out",
@@ -99,6 +100,7 @@ def join_command(
     radius_scale: float,
     no_systematics: bool,
     versions: str,
+    include_tests: bool,
     where: str | None,
     out: Path | None,
     as_json: bool,
@@ -109,6 +111,8 @@ def join_command(
     """
     if out is None and not as_json:
         raise click.UsageError("say --out FILE (.csv, .parquet, .ecsv) or --json")
+    if out is not None:
+        check_table_file(out)
     try:
         options = JoinOptions(
             window_days,
@@ -117,6 +121,7 @@ def join_command(
             radius_scale,
             not no_systematics,
             Versions(versions),
+            include_tests,
         )
     except ValueError as error:
         raise ConfigurationError(str(error)) from error

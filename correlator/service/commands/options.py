@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 import orjson
+from rich.text import Text
 
+from correlator.errors import ConfigurationError
 from correlator.service.settings import Settings
 from correlator.visibility import SITES, Site
 
@@ -18,6 +20,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON doc
 paths_argument = click.argument(
     "paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
 )
+
+
+_FIRST_YEAR, _LAST_YEAR = 1990, 2100
+"""No packet is older than BATSE or newer than we can know."""
 
 
 class UtcTime(click.ParamType):
@@ -35,6 +41,8 @@ class UtcTime(click.ParamType):
             when = datetime.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is no ISO 8601 time such as 2024-01-16T00:00:00Z", param, ctx)
+        if not _FIRST_YEAR <= when.year <= _LAST_YEAR:
+            self.fail(f"{value!r} must lie between {_FIRST_YEAR} and {_LAST_YEAR}", param, ctx)
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
 
 
@@ -57,6 +65,22 @@ def store_url_of(given: str | None) -> str:
     return url
 
 
+def writable_folder(folder: Path) -> None:
+    """Make a folder for results, before the work and not after it.
+
+    Raises
+    ------
+    ConfigurationError
+        It cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (probe := folder / ".writable").touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigurationError(f"{folder}: {error.strerror}") from error
+
+
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
@@ -70,6 +94,11 @@ def said(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value)
+
+
+def plain(cells: Iterable[str]) -> list[Text]:
+    """Cells of a table as they are: what a packet says must not act as markup."""
+    return [Text(cell) for cell in cells]
 
 
 def columns_of(rows: Iterable[Mapping[str, Any]], names: Iterable[str]) -> list[list[str]]:

@@ -12,7 +12,14 @@ from rich.table import Table
 
 from correlator.errors import MalformedPacketError
 from correlator.service.alert_row import alert_row
-from correlator.service.commands.options import columns_of, json_option, paths_argument, print_json
+from correlator.service.archive import read_notice_file
+from correlator.service.commands.options import (
+    columns_of,
+    json_option,
+    paths_argument,
+    plain,
+    print_json,
+)
 from correlator.service.console import stdout_console
 from correlator.service.notice_row import notice_row
 from correlator.service.progress import tracked
@@ -62,7 +69,7 @@ def _report(
     else:
         table = Table(*columns)
         for cells in columns_of(rows, columns):
-            table.add_row(*cells)
+            table.add_row(*plain(cells))
         stdout_console().print(table)
     if any(row.get("error") for row in rows):
         sys.exit(_PARTLY_DONE)
@@ -70,7 +77,7 @@ def _report(
 
 def _notice_rows(file: Path) -> Iterator[Row]:
     try:
-        yield {"file": str(file)} | notice_row(to_notice(file.read_bytes(), file.name))
+        yield {"file": str(file)} | notice_row(to_notice(read_notice_file(file), file.name))
     except MalformedPacketError as error:
         yield {"file": str(file), "error": str(error)}
 

@@ -18,10 +18,13 @@ from correlator.service.commands.options import (
     site_of,
     site_option,
     store_option,
+    store_url_of,
+    writable_folder,
 )
 from correlator.service.lists import print_lists
 from correlator.service.progress import tracked
 from correlator.service.replay import ReplayOptions, replay, write_results
+from correlator.service.settings import Settings
 from storage.store import Store
 
 _PARTLY_DONE = 3
@@ -72,10 +75,13 @@ def replay_command(
 
     Example: correlator replay night/ --out results --as-of 2024-01-16T00:00:00Z
     """
+    settings = Settings()
+    if out is not None:
+        writable_folder(out)
+    store = Store.open(store_url_of(store_url) if store_url else "sqlite:///:memory:")
     archive = read_archive(tracked(archive_files(paths), "Reading"))
-    store = Store.open(store_url or "sqlite:///:memory:")
-    options = ReplayOptions(as_of, shuffle_seed, speed, site_of(site))
-    policy = Policy(include_tests=include_tests)
+    options = ReplayOptions(as_of, shuffle_seed, speed, site_of(site or settings.site))
+    policy = Policy(include_tests=include_tests or settings.include_tests)
     result = asyncio.run(replay(archive, store, policy, options))
     if out is not None:
         write_results(result, store, out)
@@ -83,5 +89,5 @@ def replay_command(
         print_json(result.report)
     else:
         print_lists(result)
-    if result.report["store"]["dead_letters"]:
+    if result.report["refused"]:
         sys.exit(_PARTLY_DONE)

@@ -13,6 +13,7 @@ from rich.table import Table
 from correlator.policy import Policy
 from correlator.service.commands.options import (
     columns_of,
+    plain,
     print_json,
     site_of,
     site_option,
@@ -21,6 +22,7 @@ from correlator.service.commands.options import (
 )
 from correlator.service.console import stdout_console
 from correlator.service.rows import target_row
+from correlator.service.settings import Settings
 from correlator.service.site_view import seen_from
 from storage.store import Store
 
@@ -53,7 +55,7 @@ def targets(cases: tuple[str, ...], site: str | None, form: str, store_url: str 
     rows = [
         target_row(target)
         for case in cases or _CASES
-        for target in seen_from(store, store.targets.list(case), site_of(site))
+        for target in seen_from(store, store.targets.list(case), site_of(site or Settings().site))
     ]
     _PRINTERS[form](rows)
 
@@ -61,7 +63,7 @@ def targets(cases: tuple[str, ...], site: str | None, form: str, store_url: str 
 def _print_table(rows: list[Row]) -> None:
     table = Table("case", *_SHOWN)
     for row, cells in zip(rows, columns_of(rows, _SHOWN), strict=True):
-        table.add_row(row["case"], *cells)
+        table.add_row(*plain([row["case"], *cells]))
     stdout_console().print(table)
 
 

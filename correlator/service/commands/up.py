@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 import uvicorn
 
-from correlator.service.commands.options import store_option, store_url_of
+from correlator.errors import ConfigurationError, CorrelatorError
+from correlator.service.commands.options import store_option, store_url_of, writable_folder
 from correlator.service.inbox import watch_inbox
 from correlator.service.page import create_page
 from correlator.service.settings import Settings
@@ -28,25 +29,38 @@ def up(store_url: str | None, inbox: Path | None, port: int | None) -> None:
     """
     settings = Settings()
     folder = inbox or settings.inbox or Path("inbox")
-    folder.mkdir(parents=True, exist_ok=True)
+    writable_folder(folder)
+    chosen = settings.port if port is None else port
     store = Store.open(store_url_of(store_url))
-    click.echo(
-        f"watching {folder}/, page at http://{settings.host}:{port or settings.port}", err=True
-    )
-    asyncio.run(_run(settings, store, folder, port or settings.port))
+    click.echo(f"watching {folder}/, page at http://{settings.host}:{chosen}", err=True)
+    asyncio.run(_run(settings, store, folder, chosen))
 
 
 async def _run(settings: Settings, store: Store, inbox: Path, port: int) -> None:
     streams = settings.stream_settings()
     async with running(streams, store, settings.policy(), time.time) as pipeline:
         watcher = asyncio.create_task(watch_inbox(inbox, pipeline, store))
-        try:
-            await serve_page(store, settings.host, port)
-        finally:
-            watcher.cancel()
+        page = asyncio.create_task(serve_page(store, settings.host, port))
+        # Either one ends the process: a page over a dead pipeline would say that all is well.
+        await asyncio.wait({watcher, page}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (watcher, page):
+            task.cancel()
+        results = await asyncio.gather(watcher, page, return_exceptions=True)
+    for result in results:
+        if isinstance(result, CorrelatorError):
+            raise result
 
 
 async def serve_page(store: Store, host: str, port: int) -> None:
-    """Serve the page until interrupted."""
+    """Serve the page until interrupted.
+
+    Raises
+    ------
+    ConfigurationError
+        The address is taken.
+    """
     config = uvicorn.Config(create_page(store), host=host, port=port, log_level="warning")
-    await uvicorn.Server(config).serve()
+    try:
+        await uvicorn.Server(config).serve()
+    except SystemExit as error:
+        raise ConfigurationError(f"the page cannot be served at {host}:{port}") from error
