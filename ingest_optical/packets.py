@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from correlator.errors import MalformedAlertError
 from ingest_optical.avro import MAGIC, MAX_PACKET_BYTES, split_container
-from ingest_optical.parquet_pages import claim_of
+from ingest_optical.parquet_pages import claims_of
 
 SUFFIXES = (".avro", ".parquet", ".json", ".tar.gz", ".tgz")
 """Files that may hold optical packets."""
@@ -193,29 +193,21 @@ def _table_packets(path: Path) -> Iterator[RawPacket]:
             return
         columns = [name for name in names if name in _SURVEY_COLUMNS or name.startswith("i:")]
         n = 0
-        for group in range(table.num_row_groups):
-            n_values, largest = _group_size(path, table.metadata.row_group(group), set(columns))
-            if n_values > MAX_GROUP_VALUES or largest > MAX_CHUNK_BYTES:
+        with path.open("rb") as file:
+            claims = claims_of(file, set(columns))
+        for group, claim in enumerate(claims):
+            if claim.n_values > MAX_GROUP_VALUES or claim.largest_bytes > MAX_CHUNK_BYTES:
                 yield _no_packet(
                     path,
-                    f"a row group must have at most {MAX_GROUP_VALUES} values and "
-                    f"{MAX_CHUNK_BYTES} bytes a column, got {n_values} and {largest}",
+                    f"a row group must have at most {MAX_GROUP_VALUES} values and {MAX_CHUNK_BYTES} "
+                    f"bytes a column, got {claim.n_values} and {claim.largest_bytes}",
                 )
                 return
-            at_once = _ROWS_AT_ONCE if largest <= _SMALL_CHUNK_BYTES else 1
+            at_once = _ROWS_AT_ONCE if claim.largest_bytes <= _SMALL_CHUNK_BYTES else 1
             for batch in table.iter_batches(at_once, row_groups=[group], columns=columns):
                 for row in _rows(batch):
                     yield _row_packet(path, n, row)
                     n += 1
-
-
-def _group_size(path: Path, group: Any, columns: set[str]) -> tuple[int, int]:
-    """Number of values, and bytes of the largest column, by the word of the pages themselves."""
-    chunks = [group.column(i) for i in range(group.num_columns)]
-    wanted = [c for c in chunks if c.path_in_schema.split(".", 1)[0] in columns]
-    with path.open("rb") as file:
-        claims = [claim_of(file, chunk) for chunk in wanted]
-    return sum(c.n_values for c in claims), max((c.n_bytes for c in claims), default=0)
 
 
 def _rows(batch: Any) -> Iterator[dict[str, object] | None]:

@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from correlator.errors import MalformedPacketError
 from ingest_optical.avro_growth import RATES, rate_of
-from ingest_optical.parquet_pages import claim_of
+from ingest_optical.parquet_pages import Claim, claims_of
 from skymaps.errors import SkyMapError
 from tests.fuzz import seeds
 
@@ -98,14 +98,18 @@ def test_the_pages_of_real_files_claim_what_their_footers_say(real_data):
 
 
 def check_claims(packet):
-    file = io.BytesIO(packet)
-    metadata = parquet.ParquetFile(io.BytesIO(packet)).metadata
-    for i in range(metadata.num_row_groups):
-        group = metadata.row_group(i)
-        for chunk in map(group.column, range(group.num_columns)):
-            claim = claim_of(file, chunk)
-            assert claim.n_values == chunk.num_values
-            assert claim.n_bytes <= chunk.total_uncompressed_size
+    file = parquet.ParquetFile(io.BytesIO(packet))
+    names = file.schema_arrow.names
+    claims = claims_of(io.BytesIO(packet), set(names))
+    assert len(claims) == file.metadata.num_row_groups
+    for i, claim in enumerate(claims):
+        group = file.metadata.row_group(i)
+        chunks = [group.column(k) for k in range(group.num_columns)]
+        assert claim.n_values == sum(chunk.num_values for chunk in chunks)
+        # The footer counts the headers of the pages too.
+        largest = max(chunk.total_uncompressed_size for chunk in chunks)
+        assert 0 < claim.largest_bytes <= largest
+    assert claims_of(io.BytesIO(packet), {"no such column"}) == [Claim(0, 0)] * len(claims)
 
 
 @pytest.mark.parametrize("depth", [1, 30, 900, 990, 5_000, 100_000])
