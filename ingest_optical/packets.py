@@ -199,8 +199,9 @@ def _table_packets(path: Path) -> Iterator[RawPacket]:
             if claim.n_values > MAX_GROUP_VALUES or claim.largest_bytes > MAX_CHUNK_BYTES:
                 yield _no_packet(
                     path,
-                    f"a row group must have at most {MAX_GROUP_VALUES} values and {MAX_CHUNK_BYTES} "
-                    f"bytes a column, got {claim.n_values} and {claim.largest_bytes}",
+                    f"a row group must have at most {MAX_GROUP_VALUES} values and "
+                    f"{MAX_CHUNK_BYTES} bytes a column, "
+                    f"got {claim.n_values} and {claim.largest_bytes}",
                 )
                 return
             at_once = _ROWS_AT_ONCE if claim.largest_bytes <= _SMALL_CHUNK_BYTES else 1

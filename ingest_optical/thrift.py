@@ -6,7 +6,7 @@ Nothing is taken on a length's word alone: what a list or a text claims must be 
 from __future__ import annotations
 
 MAX_VALUES = 2_000_000
-"""Most values of one document; the footer of a Rubin table of 100 row groups has 1.3 million."""
+"""Most values of one document; the footer of a Rubin table has 20,000 for each row group."""
 
 MAX_DEPTH = 16
 """Deepest nesting; Parquet's footer has 7."""
