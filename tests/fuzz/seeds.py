@@ -22,7 +22,7 @@ from tests.ingest_optical import packet_factory as optical
 from tests.ingest_vo import notice_factory as notices
 from tests.skymaps import sky_factory as sky
 
-MAX_REAL_BYTES = 200_000
+MAX_REAL_BYTES = 500_000
 """Real packets longer than this are left out: mutants of them are no worse, only slower."""
 
 MAX_REAL_PACKETS = 40
