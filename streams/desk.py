@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ingest_vo.reader import to_notice
-
 from correlator.errors import MalformedPacketError
 from correlator.event import Event, apply_notice, event_of
 from correlator.wire import EventRecord, record_of_event
+from ingest_vo.reader import to_notice
 from storage.store import Store
 
 
