@@ -173,7 +173,7 @@ def _json_field(packet: bytes, rng: random.Random) -> bytes:
         document = json.loads(packet)
     except (ValueError, RecursionError):
         return _put_token(packet, rng)
-    places = list(_places(document))
+    places = _places(document) if isinstance(document, dict | list) else []
     if not places:
         return _put_token(packet, rng)
     (parent, key), (other, other_key) = rng.choice(places), rng.choice(places)
