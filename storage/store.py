@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -62,7 +63,8 @@ class Store:
             It cannot be opened, or its tables are not those of this release.
         """
         engine = open_engine(url)
-        try:
+        with ExitStack() as failing:
+            failing.callback(engine.dispose)
             if migrate:
                 migrations.upgrade(engine)
             elif (found := migrations.current(engine)) != migrations.newest():
@@ -70,9 +72,7 @@ class Store:
                     f"event store {shown_url(engine.url)}: its tables are of version {found}, "
                     f"this release needs {migrations.newest()}: run `correlator db upgrade`"
                 )
-        except BaseException:
-            engine.dispose()
-            raise
+            failing.pop_all()
         return cls(engine)
 
     def counts(self) -> dict[str, int]:

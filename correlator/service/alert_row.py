@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from correlator.alert import Alert, Limit
+from correlator.service.times import iso_utc
 from ingest_optical.lightcurve import first_positive_unix_s
 from ingest_optical.quality import DEFAULT_CUTS, rejections
 
@@ -25,7 +24,7 @@ def alert_row(alert: Alert) -> dict[str, object]:
         "schema_version": alert.schema_version,
         "alert_id": alert.alert_id,
         "object_id": alert.object_id,
-        "time": _iso(alert.time_unix_s),
+        "time": iso_utc(alert.time_unix_s),
         "exposure_s": alert.exposure_s,
         "ra_deg": alert.ra_deg,
         "dec_deg": alert.dec_deg,
@@ -37,9 +36,9 @@ def alert_row(alert: Alert) -> dict[str, object]:
         "is_positive": own.is_positive,
         "n_history": len(alert.history),
         "n_limits": len(alert.limits),
-        "first_detection_time": None if onset_unix_s is None else _iso(onset_unix_s),
+        "first_detection_time": None if onset_unix_s is None else iso_utc(onset_unix_s),
         "survey_first_time": (
-            None if alert.survey_first_unix_s is None else _iso(alert.survey_first_unix_s)
+            None if alert.survey_first_unix_s is None else iso_utc(alert.survey_first_unix_s)
         ),
         "last_limit_before": _limit_row(_last_limit_before(alert, onset_unix_s)),
         "real_bogus": quality.real_bogus,
@@ -63,13 +62,8 @@ def _limit_row(limit: Limit | None) -> dict[str, object] | None:
     if limit is None:
         return None
     return {
-        "time": _iso(limit.time_unix_s),
+        "time": iso_utc(limit.time_unix_s),
         "band": limit.band,
         "mag_ab": limit.mag_ab,
         "n_sigma": limit.n_sigma,
     }
-
-
-def _iso(unix_s: float) -> str:
-    time = datetime.fromtimestamp(unix_s, UTC).replace(tzinfo=None)
-    return time.isoformat(timespec="microseconds") + "Z"

@@ -16,7 +16,7 @@ from correlator.notice import Notice
 from correlator.service.alert_row import alert_row
 from correlator.service.archive import Archive, files_under, read_alerts, read_notice_file
 from correlator.service.progress import tracked
-from correlator.service.rows import iso_utc
+from correlator.service.times import iso_utc
 from correlator.service.where import compile_where
 from ingest_vo.reader import to_notice
 

@@ -8,7 +8,7 @@ from correlator.policy import DAY_S
 from correlator.service.commands.options import plain
 from correlator.service.console import stdout_console
 from correlator.service.replay import ReplayResult
-from correlator.service.rows import iso_utc
+from correlator.service.times import iso_utc
 from correlator.target import Target
 
 _SHOWN = 10

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from correlator.notice import Notice
+from correlator.service.times import iso_utc
 from ingest_vo.systematics import holds_systematics
 from skymaps.localization import Localization
 from skymaps.shapes import Circle
@@ -44,13 +43,6 @@ def notice_row(notice: Notice) -> dict[str, Json]:
         "significance": notice.significance,
         "classification": dict(notice.classification),
     }
-
-
-def iso_utc(unix_s: float | None) -> str | None:
-    """Time in ISO 8601 with microseconds and a Z; None for an unknown one."""
-    if unix_s is None:
-        return None
-    return datetime.fromtimestamp(unix_s, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _localization(localization: Localization | None, url: str | None) -> dict[str, Json] | None:

@@ -20,11 +20,11 @@ from correlator.service.progress import tracked
 from correlator.service.rows import (
     coincidence_row,
     event_row,
-    iso_utc,
     pair_row,
     ranking_row,
     target_row,
 )
+from correlator.service.times import iso_utc
 from correlator.service.wiring import running
 from correlator.target import Target
 from correlator.visibility import Site, visibilities

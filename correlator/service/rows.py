@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from correlator.coincidence import PairEvidence
 from correlator.policy import DAY_S
 from correlator.ranking import NOT_MEASURED, Coincidence, Ranking
+from correlator.service.times import iso_utc
 from correlator.target import Target
 from correlator.wire import EventRecord
 
 Row = dict[str, Any]
-
-
-def iso_utc(unix_s: float | None) -> str | None:
-    """ISO 8601 with microseconds and ``Z``; None stays None."""
-    if unix_s is None:
-        return None
-    said = datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="microseconds")
-    return said.replace("+00:00", "Z")
 
 
 def event_row(event: EventRecord) -> Row:

@@ -1,6 +1,7 @@
 import json
 
-from correlator.service.notice_row import iso_utc, notice_row
+from correlator.service.notice_row import notice_row
+from correlator.service.times import iso_utc
 from ingest_vo.reader import to_notice
 from tests.ingest_vo.notice_factory import gbm, igwn, voevent
 
