@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 AB_ZERO_POINT_NJY = 31.4
 """Magnitude of a source of 1 nJy in the AB system (Oke & Gunn 1983; LSST DPDD)."""
 
+_MAG_PER_RELATIVE_ERROR = 2.5 / math.log(10.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Detection:
@@ -46,7 +48,7 @@ class Detection:
         """First-order magnitude error; None where the magnitude or the error is unknown."""
         if self.flux_njy <= 0.0 or self.flux_err_njy is None:
             return None
-        return 2.5 / math.log(10.0) * self.flux_err_njy / self.flux_njy
+        return _MAG_PER_RELATIVE_ERROR * self.flux_err_njy / self.flux_njy
 
 
 @dataclass(frozen=True, slots=True)

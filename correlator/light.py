@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from correlator.alert import Detection
+from correlator.alert import Detection, mag_of_flux
 from correlator.policy import DAY_S
 
 _MIN_BASELINE_S = 0.01 * DAY_S
@@ -34,23 +34,26 @@ def rate(detections: Iterable[Detection]) -> Rate | None:
     """
     bands: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
     for d in detections:
-        mag, error = d.mag_ab, d.mag_err_ab
-        if mag is not None and error is not None and _ERRORS_MAG[0] < error < _ERRORS_MAG[1]:
-            bands[d.band].append((d.time_unix_s / DAY_S, mag, error))
+        error = d.mag_err_ab
+        if error is not None and _ERRORS_MAG[0] < error < _ERRORS_MAG[1]:
+            bands[d.band].append((d.time_unix_s, mag_of_flux(d.flux_njy), error))
     rates = [r for band in sorted(bands) if (r := _slope(band, bands[band])) is not None]
     return min(rates, key=lambda r: (r.error_mag_per_day, r.band)) if rates else None
 
 
 def _slope(band: str, points: list[tuple[float, float, float]]) -> Rate | None:
-    times = [t for t, _, _ in points]
+    """Rate from times [s], magnitudes and their errors; None from too short a baseline."""
+    times = [t / DAY_S for t, _, _ in points]
     if (max(times) - min(times)) * DAY_S < _MIN_BASELINE_S:
         return None
+    # Lists: half of the cost of a generator, and a look back takes many.
     weights = [1.0 / (e * e) for _, _, e in points]
     total = sum(weights)
-    mean_t = sum(w * t for w, t in zip(weights, times, strict=True)) / total
-    mean_m = sum(w * m for w, (_, m, _) in zip(weights, points, strict=True)) / total
-    spread = sum(w * (t - mean_t) ** 2 for w, t in zip(weights, times, strict=True))
+    mean_t = sum([w * t for w, t in zip(weights, times, strict=True)]) / total
+    mean_m = sum([w * m for w, (_, m, _) in zip(weights, points, strict=True)]) / total
+    off = [t - mean_t for t in times]
+    spread = sum([w * dt**2 for w, dt in zip(weights, off, strict=True)])
     rise = sum(
-        w * (t - mean_t) * (m - mean_m) for w, (t, m, _) in zip(weights, points, strict=True)
+        [w * dt * (m - mean_m) for w, dt, (_, m, _) in zip(weights, off, points, strict=True)]
     )
     return Rate(band, rise / spread, spread**-0.5, len(points))

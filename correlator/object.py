@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from correlator.alert import Alert, Detection, Limit, Surroundings
+
+_TIME = attrgetter("time_unix_s")
+_BY_TIME = attrgetter("time_unix_s", "source_id")
+_BY_CONTENT = attrgetter("time_unix_s", "band", "mag_ab", "n_sigma")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class OpticalObject:
     @property
     def positive(self) -> tuple[Detection, ...]:
         """The detections that are brighter than the template, by time."""
-        return tuple(d for d in self.detections if d.is_positive)
+        return tuple([d for d in self.detections if d.flux_njy > 0.0])
 
 
 def object_of(alert: Alert) -> OpticalObject:
@@ -76,8 +82,8 @@ def object_of(alert: Alert) -> OpticalObject:
         position_alert_id=alert.alert_id,
         latest_unix_s=own.time_unix_s,
         latest_alert_id=alert.alert_id,
-        detections=_merged_detections((own, *alert.history)),
-        limits=_merged_limits(alert.limits),
+        detections=_detections_of(alert),
+        limits=_limits_of(alert),
         survey_first_unix_s=alert.survey_first_unix_s,
         real_bogus=alert.quality.real_bogus,
         surroundings=alert.surroundings,
@@ -92,45 +98,124 @@ def apply_alert(obj: OpticalObject | None, alert: Alert) -> OpticalObject:
     ValueError
         The alert belongs to another object.
     """
-    new = object_of(alert)
     if obj is None:
-        return new
-    if new.object_key != obj.object_key:
-        raise ValueError(f"alert {alert.alert_id} is of {new.object_key}, not {obj.object_key}")
-    placed = max(obj, new, key=_placing)
-    latest = max(obj, new, key=_recency)
+        return object_of(alert)
+    if (key := f"{alert.survey}:{alert.object_id}") != obj.object_key:
+        raise ValueError(f"alert {alert.alert_id} is of {key}, not {obj.object_key}")
+    own, snr = alert.detection, _snr(alert.detection)
+    places, is_latest = _places(alert, snr, obj), _is_latest(alert, obj)
     return OpticalObject(
         survey=obj.survey,
         object_id=obj.object_id,
-        alert_ids=tuple(sorted({*obj.alert_ids, alert.alert_id})),
-        ra_deg=placed.ra_deg,
-        dec_deg=placed.dec_deg,
-        index_29=placed.index_29,
-        position_snr=placed.position_snr,
-        position_alert_id=placed.position_alert_id,
-        latest_unix_s=latest.latest_unix_s,
-        latest_alert_id=latest.latest_alert_id,
-        detections=_merged_detections((*obj.detections, *new.detections)),
-        limits=_merged_limits((*obj.limits, *new.limits)),
-        survey_first_unix_s=_earliest(obj.survey_first_unix_s, new.survey_first_unix_s),
-        real_bogus=latest.real_bogus,
-        surroundings=latest.surroundings,
+        alert_ids=_with_id(obj.alert_ids, alert.alert_id),
+        ra_deg=alert.ra_deg if places else obj.ra_deg,
+        dec_deg=alert.dec_deg if places else obj.dec_deg,
+        index_29=alert.index_29 if places else obj.index_29,
+        position_snr=snr if places else obj.position_snr,
+        position_alert_id=alert.alert_id if places else obj.position_alert_id,
+        latest_unix_s=own.time_unix_s if is_latest else obj.latest_unix_s,
+        latest_alert_id=alert.alert_id if is_latest else obj.latest_alert_id,
+        detections=_joined_detections(obj.detections, _detections_of(alert)),
+        limits=_joined_limits(obj.limits, _limits_of(alert)),
+        survey_first_unix_s=_earliest(obj.survey_first_unix_s, alert.survey_first_unix_s),
+        real_bogus=alert.quality.real_bogus if is_latest else obj.real_bogus,
+        surroundings=alert.surroundings if is_latest else obj.surroundings,
     )
 
 
-def _placing(obj: OpticalObject) -> tuple[float, str, float, float]:
+def _places(alert: Alert, snr: float, obj: OpticalObject) -> bool:
+    """Whether the alert gives the position: it has the higher signal-to-noise ratio."""
     # The coordinates make the order total: one alert id can come with two contents.
-    return obj.position_snr, obj.position_alert_id, obj.ra_deg, obj.dec_deg
+    new = snr, alert.alert_id, alert.ra_deg, alert.dec_deg
+    return new > (obj.position_snr, obj.position_alert_id, obj.ra_deg, obj.dec_deg)
 
 
-def _recency(obj: OpticalObject) -> tuple[float, str, str]:
-    return obj.latest_unix_s, obj.latest_alert_id, repr((obj.real_bogus, obj.surroundings))
+def _is_latest(alert: Alert, obj: OpticalObject) -> bool:
+    """Whether the alert is later than all before, or the greater of one id's contents."""
+    new = alert.detection.time_unix_s, alert.alert_id
+    known = obj.latest_unix_s, obj.latest_alert_id
+    if new != known:
+        return new > known
+    said = repr((alert.quality.real_bogus, alert.surroundings))
+    return said > repr((obj.real_bogus, obj.surroundings))
+
+
+def _with_id(ids: tuple[str, ...], new: str) -> tuple[str, ...]:
+    """Sorted ids with one more, unless it is there."""
+    if new > ids[-1]:
+        return (*ids, new)
+    return ids if new in ids else tuple(sorted((*ids, new)))
 
 
 def _snr(detection: Detection) -> float:
     if not detection.flux_err_njy:
         return 0.0
     return abs(detection.flux_njy) / detection.flux_err_njy
+
+
+def _detections_of(alert: Alert) -> tuple[Detection, ...]:
+    """An alert's light curve; most histories are in order already."""
+    light_curve = (*alert.history, alert.detection)
+    ids = {d.source_id for d in light_curve}
+    in_order = len(ids) == len(light_curve) and _rises(light_curve)
+    return light_curve if in_order else _merged_detections(light_curve)
+
+
+def _limits_of(alert: Alert) -> tuple[Limit, ...]:
+    return alert.limits if _rises(alert.limits) else _merged_limits(alert.limits)
+
+
+def _rises(records: tuple[Detection, ...] | tuple[Limit, ...]) -> bool:
+    """Whether each record is later than the one before."""
+    last = -math.inf
+    for record in records:
+        if not record.time_unix_s > last:
+            return False
+        last = record.time_unix_s
+    return True
+
+
+def _joined_detections(
+    old: tuple[Detection, ...], new: tuple[Detection, ...]
+) -> tuple[Detection, ...]:
+    """Union of two merged light curves; most alerts repeat what is known and add their own."""
+    known = {d.source_id: d for d in old}
+    added = []
+    # Spelled out: twice as quick as the comparison of the records.
+    for b in new:
+        a = known.get(b.source_id)
+        if a is None:
+            added.append(b)
+        elif not (
+            a.time_unix_s == b.time_unix_s
+            and a.flux_njy == b.flux_njy
+            and a.flux_err_njy == b.flux_err_njy
+            and a.band == b.band
+        ):
+            return _merged_detections((*old, *new))
+    if not added:
+        return old
+    joined = (*old, *added)
+    follows = not old or added[0].time_unix_s > old[-1].time_unix_s
+    return joined if follows else tuple(sorted(joined, key=_BY_TIME))
+
+
+def _joined_limits(old: tuple[Limit, ...], new: tuple[Limit, ...]) -> tuple[Limit, ...]:
+    """Union of two merged lists; most often the new one begins somewhere in the old one."""
+    if not new:
+        return old
+    at = bisect_left(old, new[0].time_unix_s, key=_TIME)
+    n_common = min(len(old) - at, len(new))
+    # Spelled out: twice as quick as the comparison of the records.
+    for a, b in zip(old[at : at + n_common], new, strict=False):
+        if not (
+            a.time_unix_s == b.time_unix_s
+            and a.mag_ab == b.mag_ab
+            and a.band == b.band
+            and a.n_sigma == b.n_sigma
+        ):
+            return _merged_limits((*old, *new))
+    return (*old, *new[n_common:]) if n_common < len(new) else old
 
 
 def _merged_detections(detections: Iterable[Detection]) -> tuple[Detection, ...]:
@@ -144,7 +229,7 @@ def _merged_detections(detections: Iterable[Detection]) -> tuple[Detection, ...]
         known = chosen.get(detection.source_id)
         if known is None or _order(detection) > _order(known):
             chosen[detection.source_id] = detection
-    return tuple(sorted(chosen.values(), key=lambda d: (d.time_unix_s, d.source_id)))
+    return tuple(sorted(chosen.values(), key=_BY_TIME))
 
 
 def _order(detection: Detection) -> tuple[float, float, float, str]:
@@ -153,9 +238,10 @@ def _order(detection: Detection) -> tuple[float, float, float, str]:
 
 
 def _merged_limits(limits: Iterable[Limit]) -> tuple[Limit, ...]:
-    return tuple(sorted(set(limits), key=lambda x: (x.time_unix_s, x.band, x.mag_ab, x.n_sigma)))
+    return tuple(sorted(set(limits), key=_BY_CONTENT))
 
 
 def _earliest(a: float | None, b: float | None) -> float | None:
-    known = [t for t in (a, b) if t is not None]
-    return min(known) if known else None
+    if a is None or b is None:
+        return b if a is None else a
+    return min(a, b)

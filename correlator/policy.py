@@ -151,6 +151,12 @@ class Policy:
     neutron_star_value, neutron_star_probability
         Factor for an event whose classes name a neutron star (BNS, NSBH) with more than that
         probability: more likely than not.
+    follow_s
+        How long after the end of its window an event stays open: alerts of that time still refine
+        its pairs, later ones never change them (the alert window of ARCHITECTURE 2: 14 d) [s].
+    longest_event_s
+        Longest interval of T0 that counts; a longer one is cut when the event's closing is
+        computed, so that the open events of a moment can be found by T0 [s].
     assumed_onset_s
         Length of the onset interval of an object without a limit (SCIENCE 2: 3 d, flagged).
     prior_tolerance_s
@@ -180,6 +186,8 @@ class Policy:
     values: dict[EventClass, float] = field(default_factory=lambda: dict(_VALUES))
     neutron_star_value: float = 3.0
     neutron_star_probability: float = 0.5
+    follow_s: float = 14 * DAY_S
+    longest_event_s: float = DAY_S
     assumed_onset_s: float = 3 * DAY_S
     prior_tolerance_s: float = 60.0
     prior_activity_log_lr: dict[EventClass, float] = field(
@@ -204,3 +212,8 @@ class Policy:
     def longest_window_s(self) -> float:
         """End of the longest delay window [s]: how long an event is matched."""
         return max(w.end_s for w in self.windows.values())
+
+    @property
+    def longest_open_s(self) -> float:
+        """No event closes later than that after its T0 [s]."""
+        return self.longest_event_s + self.longest_window_s + self.follow_s

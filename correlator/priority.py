@@ -61,6 +61,19 @@ def priority(
     return Priority(math.fsum(t.ln_factor for t in terms), terms)
 
 
+def aged(
+    published: Priority, pair: PairEvidence, case: ScienceCase, as_of_unix_s: float
+) -> Priority:
+    """A pair's priority as of another moment [s since the Unix epoch].
+
+    Events are ranked at different moments, and a list compares priorities of one: in the order of
+    a list as of the last moment nobody sees when each event was ranked.
+    """
+    age = _age_term(pair, case, as_of_unix_s)
+    terms = tuple(age if term.name == age.name else term for term in published.terms)
+    return Priority(math.fsum(t.ln_factor for t in terms), terms)
+
+
 def _evidence_reason(pair: PairEvidence) -> str:
     said = (
         f"credible level {pair.credible_level:.3f}, "

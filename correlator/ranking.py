@@ -9,6 +9,7 @@ from correlator.coincidence import PairEvidence
 from correlator.event import Event
 from correlator.policy import Policy, ScienceCase
 from correlator.priority import Priority, Visibility, priority
+from correlator.window import closes_unix_s
 
 NOT_MEASURED = "the background rate of the stream is not measured yet"
 """Why ``p_assoc`` and ``far_per_year`` are null: nothing is invented to fill them."""
@@ -61,10 +62,15 @@ def rank_event(
     as_of_unix_s: float,
     visibilities: Mapping[str, Visibility] | None = None,
 ) -> Ranking:
-    """Ranking of an event at a moment; a function of its pairs, whatever their order."""
+    """Ranking of an event at a moment; a function of its pairs, whatever their order.
+
+    An event that has closed by then keeps its candidates and has no coincidences any more.
+    """
     ordered = sorted(pairs, key=lambda p: (-p.log_lr, p.object_key))
     seen = visibilities or {}
-    cases = [c for c in policy.cases if event.event_class in c.classes]
+    closes = closes_unix_s(event, policy)
+    is_open = closes is None or as_of_unix_s <= closes
+    cases = [c for c in policy.cases if is_open and event.event_class in c.classes]
     coincidences = tuple(
         coincidence
         for case in cases

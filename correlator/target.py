@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from correlator.policy import ScienceCase
-from correlator.ranking import Coincidence, Ranking
+from correlator.ranking import Coincidence
 
 
 class TargetState(StrEnum):
@@ -40,10 +40,12 @@ class Target:
     retired_reason: str | None = None
 
 
-def target_list(case: ScienceCase, rankings: Iterable[Ranking]) -> tuple[Target, ...]:
-    """The list of a science case from the rankings of all events, best first."""
+def target_list(case: ScienceCase, coincidences: Iterable[Coincidence]) -> tuple[Target, ...]:
+    """The list of a science case from the coincidences of all events, best first."""
     best: dict[str, Coincidence] = {}
-    for coincidence in _of_case(case, rankings):
+    for coincidence in coincidences:
+        if coincidence.case != case.name:
+            continue
         known = best.get(coincidence.pair.object_key)
         if known is None or _order(coincidence) < _order(known):
             best[coincidence.pair.object_key] = coincidence
@@ -59,10 +61,6 @@ def target_list(case: ScienceCase, rankings: Iterable[Ranking]) -> tuple[Target,
         )
         for place, c in enumerate(ordered, start=1)
     )
-
-
-def _of_case(case: ScienceCase, rankings: Iterable[Ranking]) -> list[Coincidence]:
-    return [c for ranking in rankings for c in ranking.coincidences if c.case == case.name]
 
 
 def _order(coincidence: Coincidence) -> tuple[float, str, str]:

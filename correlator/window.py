@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
+from operator import attrgetter
 
+from correlator.alert import Detection
+from correlator.event import Event
 from correlator.object import OpticalObject
 from correlator.policy import DAY_S, DelayWindow, Policy
 
 _POINT_S = 1.0
 """Intervals shorter than this are treated as an instant: the second antiderivative of the kernel
 would lose its digits, and no exposure is shorter."""
+
+_TIME = attrgetter("time_unix_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +48,20 @@ def onset_after(obj: OpticalObject, t0_unix_s: float, policy: Policy) -> Onset |
     are prior activity; given that they are unrelated, the onset lies after the last of them.
     None when nothing was detected since T0.
     """
+    return onset_of(obj, obj.positive, t0_unix_s, policy)
+
+
+def onset_of(
+    obj: OpticalObject, positive: tuple[Detection, ...], t0_unix_s: float, policy: Policy
+) -> Onset | None:
+    """Onset of an object whose positive detections are at hand already."""
     not_before = t0_unix_s - policy.prior_tolerance_s
-    positive = obj.positive
-    first = next((d for d in positive if d.time_unix_s >= not_before), None)
-    if first is None:
+    if not positive or positive[-1].time_unix_s < not_before:
         return None
-    prior = [d.time_unix_s for d in positive if d.time_unix_s < not_before]
+    at = bisect_left(positive, not_before, key=_TIME)
+    first = positive[at]
+    # They are in order of time, so these are the first and the last of those before.
+    prior = [positive[0].time_unix_s, positive[at - 1].time_unix_s] if at else []
     # Within the tolerance before T0 it counts as seen at T0.
     latest = max(first.time_unix_s, t0_unix_s)
     # The survey's own count starts at its first detection of 3 sigma, of either sign; a packet's
@@ -57,16 +71,28 @@ def onset_after(obj: OpticalObject, t0_unix_s: float, policy: Policy) -> Onset |
             prior.append(obj.survey_first_unix_s)
         else:
             latest = max(min(latest, obj.survey_first_unix_s), t0_unix_s)
-    limits = _limits_before(obj, latest, first.mag_ab)
     assumed = latest - policy.assumed_onset_s
+    limit = _last_limit_before(obj, latest, first.mag_ab)
     # Activity long ago bounds the onset no better than nothing does.
-    earliest = max([*prior, *(limits or [assumed])])
+    earliest = max([*prior, assumed if limit is None else limit])
     return Onset(
         earliest_unix_s=earliest,
         latest_unix_s=latest,
         is_assumed=earliest == assumed,
         prior_activity_days=(t0_unix_s - min(prior)) / DAY_S if prior else None,
     )
+
+
+def closes_unix_s(event: Event, policy: Policy) -> float | None:
+    """When an event closes: alerts taken later never change its pairs [s since the Unix epoch].
+
+    None for an event without a time or a class, which has no pairs.
+    """
+    t0, t0_end, kind = event.event_unix_s, event.event_end_unix_s, event.event_class
+    if t0 is None or kind is None:
+        return None
+    length_s = 0.0 if t0_end is None else min(t0_end - t0, policy.longest_event_s)
+    return t0 + length_s + policy.windows[kind].end_s + policy.follow_s
 
 
 def overlaps(onset: Onset, t0_unix_s: float, t0_end_unix_s: float, window: DelayWindow) -> bool:
@@ -101,13 +127,14 @@ def mean_kernel_per_s(
     return max(0.0, second) / (width * t0_width)
 
 
-def _limits_before(obj: OpticalObject, time_unix_s: float, mag_ab: float | None) -> list[float]:
-    """Times of the limits before a detection that would have shown it."""
-    return [
-        limit.time_unix_s
-        for limit in obj.limits
-        if limit.time_unix_s < time_unix_s and (mag_ab is None or limit.mag_ab >= mag_ab)
-    ]
+def _last_limit_before(
+    obj: OpticalObject, time_unix_s: float, mag_ab: float | None
+) -> float | None:
+    """Time of the last limit before a detection that would have shown it."""
+    for limit in reversed(obj.limits):
+        if limit.time_unix_s < time_unix_s and (mag_ab is None or limit.mag_ab >= mag_ab):
+            return limit.time_unix_s
+    return None
 
 
 def _kernel_per_s(delay_s: float, window: DelayWindow) -> float:

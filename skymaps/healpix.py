@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import healpy
@@ -66,6 +67,21 @@ def index_29_of(ra_deg: ArrayLike, dec_deg: ArrayLike) -> NDArray[np.int64]:
     return np.asarray(index, dtype=np.int64)
 
 
+def index_29_at(ra_deg: float, dec_deg: float) -> int:
+    """Order-29 NESTED index of one place [deg]: :func:`index_29_of` in half of the time.
+
+    Raises
+    ------
+    ValueError
+        A declination outside [-90, 90] deg, or a coordinate that is not finite.
+    """
+    if not (math.isfinite(ra_deg) and math.isfinite(dec_deg)):
+        raise ValueError("coordinates must be finite")
+    if abs(dec_deg) > 90.0:
+        raise ValueError(f"dec must lie in [-90, 90] deg, got {dec_deg}")
+    return int(healpy.ang2pix(2**MAX_ORDER, ra_deg, dec_deg, nest=True, lonlat=True))
+
+
 def coarsen(index_29: ArrayLike, order: int) -> NDArray[np.int64]:
     """Pixel at a coarser ``order`` that holds each order-29 index."""
     return np.asarray(index_29, dtype=np.int64) >> (2 * (MAX_ORDER - order))
@@ -73,18 +89,30 @@ def coarsen(index_29: ArrayLike, order: int) -> NDArray[np.int64]:
 
 def unit_vectors(ra_deg: ArrayLike, dec_deg: ArrayLike) -> NDArray[np.float64]:
     """Unit vectors of coordinates [deg], shape ``(n, 3)``."""
-    ra, dec = np.radians(np.atleast_1d(ra_deg)), np.radians(np.atleast_1d(dec_deg))
-    cos_dec = np.cos(dec)
-    return np.stack([cos_dec * np.cos(ra), cos_dec * np.sin(ra), np.sin(dec)], axis=-1)
+    return np.stack(_components(ra_deg, dec_deg), axis=-1)
 
 
 def separation_deg(
     ra_deg: ArrayLike, dec_deg: ArrayLike, ra0_deg: float, dec0_deg: float
 ) -> NDArray[np.float64]:
-    """Angle [deg] of positions of shape ``(n,)`` from one place; exact at 0 and at 180 deg."""
-    here, there = unit_vectors(ra_deg, dec_deg), unit_vectors(ra0_deg, dec0_deg)[0]
-    cross = np.linalg.norm(np.cross(here, there), axis=-1)
-    return np.asarray(np.degrees(np.arctan2(cross, here @ there)))
+    """Angle [deg] of positions of shape ``(n,)`` from one place; exact at 0 and at 180 deg.
+
+    The angle of a position does not depend, to the last bit, on those that are asked for with it.
+    """
+    # Written out: a matrix product and its sums round in an order that depends on the shape.
+    x, y, z = _components(ra_deg, dec_deg)
+    x0, y0, z0 = (float(there[0]) for there in _components(ra0_deg, dec0_deg))
+    across = y * z0 - z * y0, z * x0 - x * z0, x * y0 - y * x0
+    cross = np.sqrt(across[0] * across[0] + across[1] * across[1] + across[2] * across[2])
+    return np.asarray(np.degrees(np.arctan2(cross, x * x0 + y * y0 + z * z0)))
+
+
+def _components(
+    ra_deg: ArrayLike, dec_deg: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    ra, dec = np.radians(np.atleast_1d(ra_deg)), np.radians(np.atleast_1d(dec_deg))
+    cos_dec = np.cos(dec)
+    return cos_dec * np.cos(ra), cos_dec * np.sin(ra), np.sin(dec)
 
 
 _CELLS_OF_ORDER = 4 ** np.arange(MAX_ORDER + 2, dtype=np.int64)
@@ -155,3 +183,66 @@ def uniq_of_ranges(lo: NDArray[np.int64], hi: NDArray[np.int64]) -> NDArray[np.i
     """
     order = orders_of_ranges(lo, hi)
     return np.asarray(4 * _CELLS_OF_ORDER[order] + (lo >> (2 * (MAX_ORDER - order))))
+
+
+_REACH_DEG = 61.3
+"""No place of a cell lies farther from its centre than this over nside (healpy.max_pixrad)."""
+
+
+def joined_ranges(lo: NDArray[np.int64], hi: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sorted, disjoint ranges ``[lo, hi)`` with those that touch made one, shape ``(m, 2)``."""
+    if not len(lo):
+        return np.empty((0, 2), dtype=np.int64)
+    apart = lo[1:] != hi[:-1]
+    return np.stack([lo[np.append(True, apart)], hi[np.append(apart, True)]], axis=1)
+
+
+def ranges_of_cap(
+    ra_deg: float, dec_deg: float, radius_deg: float, order: int
+) -> NDArray[np.int64]:
+    """Order-29 ranges of the cells of an order that a circle may touch, shape ``(n, 2)``.
+
+    Sorted and disjoint. It rests on the triangle inequality alone: healpy.query_disc misses cells
+    of circles wider than a hemisphere.
+    """
+    level = order % 2
+    cells = np.arange(12 * 4**level)
+    found = []
+    while True:
+        ra, dec = healpy.pix2ang(2**level, cells, nest=True, lonlat=True)
+        off_deg = separation_deg(ra, dec, ra_deg, dec_deg)
+        reach_deg = _REACH_DEG / 2.0**level
+        touched = off_deg <= radius_deg + reach_deg
+        whole = touched if level == order else off_deg <= radius_deg - reach_deg
+        found.append(np.stack(ranges_of_cells(level, cells[whole]), axis=1))
+        if level == order:
+            break
+        level += 2
+        cells = (16 * cells[touched & ~whole, np.newaxis] + np.arange(16)).ravel()
+    ranges = np.concatenate(found)
+    ranges = ranges[np.argsort(ranges[:, 0])]
+    return joined_ranges(ranges[:, 0], ranges[:, 1])
+
+
+def cells_of_ranges(ranges: NDArray[np.int64], order: int) -> NDArray[np.int64]:
+    """Cells of an order that sorted, disjoint ranges of shape ``(n, 2)`` touch, sorted."""
+    first = coarsen(ranges[:, 0], order)
+    n_cells = coarsen(ranges[:, 1] - 1, order) + 1 - first
+    before = np.cumsum(n_cells) - n_cells
+    cells = np.repeat(first - before, n_cells) + np.arange(n_cells.sum())
+    # Neighbours may share a cell, at which one ends and the next begins.
+    return np.asarray(cells[np.diff(cells, prepend=-1) > 0])
+
+
+def merged_ranges(ranges: NDArray[np.int64], max_ranges: int) -> NDArray[np.int64]:
+    """At most so many ranges that hold sorted, disjoint ones, the smallest gaps closed.
+
+    Both of shape ``(n, 2)``; ``max_ranges`` is 1 or more.
+    """
+    gap = ranges[1:, 0] - ranges[:-1, 1]
+    if len(gap) < max_ranges:
+        return ranges
+    kept = np.sort(np.argsort(-gap, kind="stable")[: max_ranges - 1])
+    lo = ranges[np.concatenate(([0], kept + 1)), 0]
+    hi = ranges[np.concatenate((kept, [len(gap)])), 1]
+    return np.stack([lo, hi], axis=1)

@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 
 from skymaps.healpix import Positions
 
+LEVEL_SLACK = 1e-9
+"""Added to a level where a region must hold every position that is inside by the full test,
+whatever was rounded on the way: far above the rounding, far below any difference in meaning."""
+
 
 @dataclass(frozen=True, slots=True)
 class SkyMatch:
@@ -58,6 +62,14 @@ class Localization(Protocol):
 
     def area_deg2(self, level: float) -> float:
         """Area of the region of credible ``level`` [deg2], the straddling cell included."""
+        ...
+
+    def cover(self, level: float) -> NDArray[np.int64]:
+        """Half-open order-29 ranges, sorted, disjoint, shape ``(n, 2)``, that hold the region.
+
+        Every position that ``match(...).inside(level)`` accepts lies in one of them; some that it
+        refuses do too. ``level`` lies in [0, 1].
+        """
         ...
 
     def to_bytes(self) -> bytes:

@@ -18,8 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skymaps.errors import SkyMapError
-from skymaps.healpix import DEG2_PER_SR, Positions, separation_deg
-from skymaps.localization import SkyMatch
+from skymaps.healpix import (
+    DEG2_PER_SR,
+    Positions,
+    ranges_of_cap,
+    separation_deg,
+)
+from skymaps.localization import LEVEL_SLACK, SkyMatch
 
 FISHER_R68_FACTOR = 0.66
 """k = 1 / (0.66 r68)^2, r68 in radians (Briggs et al. 1999, ApJS 122, 503; Connaughton 2015)."""
@@ -35,6 +40,15 @@ MAX_FLOAT = 1e300
 
 WEIGHT_SUM_TOLERANCE = 1e-9
 """How far the weights of a mixture may sum from 1 (rounding of published 3-digit weights)."""
+
+_CELLS_A_RADIUS = 32
+"""Cells of a cover along the radius of its circle, at least: its area is 3 to 8 % too large."""
+
+_FINEST_COVER = 24
+"""Order of the finest cells of a cover, 0.01 arcsec."""
+
+_ROUNDING_DEG = 1e-10
+"""Far above the rounding of a separation, far below the finest cells."""
 
 MAX_COMPONENTS = 16
 MAX_SOURCE_LENGTH = 1_000
@@ -181,6 +195,22 @@ class Circle:
             A level outside [0, 1].
         """
         return math.degrees(2.0 * math.asin(math.sqrt(self._h_at(level) / 2.0)))
+
+    def cover(self, level: float) -> NDArray[np.int64]:
+        """Ranges that hold the circle of ``level``, shape ``(n, 2)``; a few hundred at most.
+
+        Raises
+        ------
+        SkyMapError
+            A level outside [0, 1].
+        """
+        if not 0.0 <= level <= 1.0:
+            raise SkyMapError("a credible level lies in [0, 1]", level)
+        widest_deg = self.radius_at(min(level + LEVEL_SLACK, 1.0))
+        radius_deg = widest_deg * (1.0 + LEVEL_SLACK) + _ROUNDING_DEG
+        order = math.ceil(math.log2(_CELLS_A_RADIUS / math.radians(radius_deg)))
+        order = min(max(order, 0), _FINEST_COVER)
+        return ranges_of_cap(self.ra_deg, self.dec_deg, radius_deg, order)
 
     def _h_at(self, level: float) -> float:
         if not 0.0 <= level <= 1.0:

@@ -15,6 +15,7 @@ from skymaps.healpix import (
     MAX_ORDER,
     Positions,
     cell_area_sr,
+    joined_ranges,
     orders_of_ranges,
     ranges_of_uniq,
 )
@@ -244,12 +245,18 @@ class SkyMap:
             A level outside [0, 1].
         """
         inside = self._inside(level)
-        lo, hi = self.lo[inside], self.hi[inside]
-        apart = lo[1:] != hi[:-1]
-        first, last = np.append(True, apart), np.append(apart, True)
-        if not len(lo):
-            return np.empty((0, 2), dtype=np.int64)
-        return np.stack([lo[first], hi[last]], axis=1)
+        return joined_ranges(self.lo[inside], self.hi[inside])
+
+    def cover(self, level: float) -> Indices:
+        """Ranges that hold the region of credible ``level``, shape ``(m, 2)``.
+
+        Raises
+        ------
+        SkyMapError
+            A level outside [0, 1].
+        """
+        # Density and level of a cell are the same however many positions ask for them.
+        return self.ranges(level)
 
     def to_bytes(self) -> bytes:
         """Return the wire form; :func:`skymaps.wire.localization_of_bytes` is the inverse."""

@@ -4,17 +4,22 @@ import math
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from correlator.coincidence import Miss, PairEvidence, coincidence_id, correlate
+from correlator.coincidence import Miss, PairEvidence, coincidence_id, correlate, correlate_many
 from correlator.event import apply_notice
 from correlator.notice import Messenger
 from correlator.object import object_of
 from correlator.policy import DAY_S, EventClass, Policy
-from skymaps.shapes import Circle
+from skymaps.shapes import Circle, SystematicComponent
+from skymaps.skymap import SkyMap
 from tests.builders import a_notice, an_alert
+from tests.skymaps.sky_factory import random_map
 
 T0 = 1_700_000_000.0
 POLICY = Policy()
+GND = (SystematicComponent(0.804, 3.72), SystematicComponent(0.196, 13.7))
 
 
 def an_event(**changes):
@@ -66,6 +71,61 @@ def test_the_terms_are_the_formulas_of_the_design():
 )
 def test_a_miss_says_why(obj, event, miss):
     assert correlate(obj, event, POLICY) is miss
+
+
+def exactly(result):
+    """Every bit of a result: the shortest text of a float tells it from all others."""
+    return repr(result)
+
+
+def a_map():
+    uniq, density, _ = random_map(5)
+    return SkyMap.from_uniq(uniq, density)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(
+        st.builds(
+            an_object,
+            st.sampled_from([-100.0, -60.0, 0.0]) | st.floats(-1e5, 4e5),
+            st.floats(146.0, 154.0),
+            st.floats(17.0, 23.0),
+        ),
+        max_size=25,
+    ),
+    st.sampled_from(
+        [
+            {},
+            {"localization": Circle(150.0, 20.0, 1.0, 0.9, False, GND, "test")},
+            {"localization": a_map(), "event_end_unix_s": T0 + 60.0},
+            {"messenger": Messenger.NEUTRINO},
+            {"is_test": True},
+        ]
+    ),
+)
+def test_many_objects_at_once_have_what_each_has_alone(objects, changes):
+    event = an_event(**changes)
+    together = correlate_many(objects, event, POLICY)
+    assert [exactly(r) for r in together] == [
+        exactly(correlate(obj, event, POLICY)) for obj in objects
+    ]
+
+
+def test_the_law_of_many_objects_has_pairs_and_misses():
+    objects = [
+        an_object(after_s, ra_deg)
+        for after_s in (-3600.0, 60.0, 3600.0, 20 * DAY_S)
+        for ra_deg in (149.9, 150.0, 150.5, 170.0)
+    ]
+    results = correlate_many(objects, an_event(), POLICY)
+    assert sum(isinstance(r, PairEvidence) for r in results) == 6
+    assert {r for r in results if isinstance(r, Miss)} == {
+        Miss.NOTHING_SINCE,
+        Miss.OUTSIDE_REGION,
+        Miss.OUTSIDE_WINDOW,
+    }
+    assert correlate_many([], an_event(), POLICY) == []
 
 
 def test_tests_reach_the_join_only_when_asked_for():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from correlator.alert import Detection, flux_of_mag, mag_of_flux
@@ -24,6 +24,9 @@ def point(day: float, mag: float, error: float = 0.1, band: str = "g") -> Detect
     )
 )
 def test_the_rate_is_numpys_weighted_line(points):
+    days = [day for day, _, _ in points]
+    # A shorter baseline has no rate at all, and that is another test's concern.
+    assume(max(days) - min(days) > 0.011)
     got = rate([point(*p) for p in points])
     days, mags, errors = map(np.array, zip(*points, strict=True))
     assert got is not None

@@ -1,7 +1,9 @@
 """The object: a function of the set of its alerts."""
 
+from dataclasses import replace
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from correlator.alert import Detection, Limit, Surroundings
@@ -57,6 +59,79 @@ def test_the_light_curve_is_the_union_by_time(some):
     assert {d.source_id for d in obj.detections} == expected
     assert [d.time_unix_s for d in obj.detections] == sorted(d.time_unix_s for d in obj.detections)
     assert obj.version == len({a.alert_id for a in some})
+
+
+def merged(some):
+    """The light curve and the limits restated: of each source the greatest by value, by time."""
+    by_source = {}
+    for d in (d for a in some for d in (a.detection, *a.history)):
+        by_source.setdefault(d.source_id, []).append((d.time_unix_s, d.flux_njy, d.flux_err_njy, d))
+    chosen = [max(known, key=lambda k: k[:3])[3] for known in by_source.values()]
+    limits = {(x.time_unix_s, x.band, x.mag_ab, x.n_sigma): x for a in some for x in a.limits}
+    return (
+        tuple(sorted(chosen, key=lambda d: (d.time_unix_s, d.source_id))),
+        tuple(limits[key] for key in sorted(limits)),
+    )
+
+
+@settings(max_examples=50)
+@given(st.lists(alerts(), min_size=1, max_size=6))
+def test_the_light_curve_holds_of_each_source_the_greatest(some):
+    obj = folded(some)
+    assert (obj.detections, obj.limits) == merged(some)
+
+
+@st.composite
+def a_survey_of_one_place(draw):
+    """Alerts of one source that each tell what a window before them holds, as surveys do."""
+    n = draw(st.integers(1, 20))
+    bands = draw(st.lists(st.sampled_from("gr"), min_size=n, max_size=n))
+    seen = draw(st.lists(st.booleans(), min_size=n, max_size=n))
+    step_s = draw(st.sampled_from([0.0, 1.0]))
+    # Two exposures of one moment in a row, where step_s is 0.
+    at = [(i // 2 * 2 + step_s * (i % 2)) for i in range(n)]
+    points = [Detection(f"s{i}", at[i], bands[i], 5.0 + i, 1.0) for i in range(n)]
+    limits = [Limit(at[i], bands[i], 20.0) for i in range(n)]
+    told = []
+    for i in (i for i in range(n) if seen[i]):
+        first = draw(st.integers(0, i))
+        lost = draw(st.sampled_from([None, None, None, first]))
+        past = [j for j in range(first, i) if j != lost]
+        told.append(
+            an_alert(
+                alert_id=f"a{i:02}",
+                detection=points[i],
+                history=tuple(points[j] for j in past if seen[j]),
+                limits=tuple(limits[j] for j in past if not seen[j]),
+            )
+        )
+    return told
+
+
+@given(a_survey_of_one_place(), st.randoms(use_true_random=False))
+def test_what_a_survey_tells_in_windows_becomes_one_light_curve(told, random):
+    shuffled = random.sample(told, len(told))
+    for some in (told, shuffled):
+        if some:
+            obj = folded(some)
+            assert (obj.detections, obj.limits) == merged(some)
+            assert obj.version == len(told)
+            assert obj.latest_alert_id == told[-1].alert_id
+
+
+def test_the_later_and_the_sharper_alert_speak_for_the_object():
+    early = an_alert("1", ra_deg=10.0, surroundings=Surroundings(star_score=0.1))
+    late = an_alert(
+        "2",
+        ra_deg=11.0,
+        time_unix_s=early.time_unix_s + 1.0,
+        detection=replace(early.detection, time_unix_s=early.time_unix_s + 1.0, flux_njy=1.0),
+        surroundings=Surroundings(star_score=0.2),
+    )
+    for obj in (folded([early, late]), folded([late, early])):
+        assert (obj.ra_deg, obj.position_alert_id) == (10.0, "1")
+        assert (obj.latest_alert_id, obj.surroundings.star_score) == ("2", 0.2)
+        assert obj.alert_ids == ("1", "2")
 
 
 def test_an_alert_of_another_object_is_refused():

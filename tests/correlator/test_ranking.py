@@ -122,7 +122,7 @@ def test_a_target_below_the_horizon_sinks_and_stays():
     seen = Visibility("palomar", 6.0, 70.0, 90.0)
     pairs = [a_pair("ztf:a", 5.0), a_pair("ztf:b", 4.0)]
     ranking = rank_event(EVENT, pairs, POLICY, T0, {"ztf:a": low, "ztf:b": seen})
-    targets = target_list(CASES["kilonova"], [ranking])
+    targets = target_list(CASES["kilonova"], ranking.coincidences)
     assert [t.object_key for t in targets] == ["ztf:b", "ztf:a"]
 
 
@@ -133,6 +133,6 @@ def test_an_object_of_two_events_stands_once_for_its_best():
         rank_event(EVENT, [a_pair("ztf:a", 4.0)], POLICY, T0),
         rank_event(other, [weak], POLICY, T0),
     ]
-    (target,) = target_list(CASES["kilonova"], rankings)
+    (target,) = target_list(CASES["kilonova"], [c for r in rankings for c in r.coincidences])
     assert target.coincidence.pair.event_key == EVENT.event_key
     assert target.rank == 1

@@ -1,5 +1,7 @@
 """UNIQ indices and order-29 ranges, against astropy-healpix."""
 
+import math
+
 import astropy_healpix
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from skymaps.healpix import (
     MAX_ORDER,
     Positions,
     cell_area_sr,
+    index_29_at,
+    index_29_of,
     orders_of_ranges,
     ranges_of_uniq,
     uniq_of_ranges,
@@ -75,3 +79,20 @@ def test_a_position_lies_in_the_range_of_its_cell():
         )
         lo, hi = ranges_of_uniq(uniq)
         assert ((lo <= index) & (index < hi)).all()
+
+
+@given(
+    st.floats(0.0, 360.0) | st.sampled_from([0.0, 45.0, 90.0, 360.0]),
+    st.floats(-90.0, 90.0) | st.sampled_from([-90.0, 0.0, 41.8103148957786, 90.0]),
+)
+def test_one_place_has_the_index_that_it_has_among_others(ra_deg, dec_deg):
+    among = index_29_of([10.0, ra_deg, 20.0], [5.0, dec_deg, -5.0])
+    assert index_29_at(ra_deg, dec_deg) == among[1]
+
+
+@pytest.mark.parametrize("place", [(math.nan, 0.0), (0.0, math.inf), (0.0, 90.001)])
+def test_a_place_that_is_none_has_no_index(place):
+    with pytest.raises(ValueError, match=r"finite|dec must lie"):
+        index_29_at(*place)
+    with pytest.raises(ValueError, match=r"finite|dec must lie"):
+        index_29_of(*place)
