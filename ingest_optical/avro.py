@@ -9,28 +9,24 @@ from __future__ import annotations
 
 import io
 import json
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import fastavro
 from fastavro.schema import SchemaParseException
 
 from correlator.errors import MalformedAlertError
+from ingest_optical.avro_container import MAX_PACKET_BYTES, Body, Container, usual_body
 from ingest_optical.avro_growth import rate_of
+from ingest_optical.avro_pattern import Pattern, Wanted, pattern_of
 from ingest_optical.avro_shape import check_shape
-
-MAGIC = b"Obj\x01"
-"""First bytes of an object container (Avro 1.11 specification)."""
 
 CONFLUENT_MAGIC = b"\x00"
 """First byte of a Confluent-framed record; four bytes of schema id follow, big-endian."""
 
 CONFLUENT_HEADER_BYTES = 5
-
-MAX_PACKET_BYTES = 16 * 2**20
-"""Largest packet that is read. Rubin's topic takes 10 MB; a real packet has less than 0.6 MB."""
 
 MAX_RECORD_MEMORY = 160 * 2**20
 """Most memory that one record may become [B], and with it the time: some 3 s. Of a Rubin alert that
@@ -38,10 +34,6 @@ is a body of 3 MiB, five times the largest real one."""
 
 MAX_SCHEMA_BYTES = 2**18
 """Largest embedded schema; a real one has 41 kB. Parsed ones are kept."""
-
-_SYNC_BYTES = 16
-_MAX_VARINT_BYTES = 10
-_MAX_HEADER_ENTRIES = 64
 
 UNDECODABLE = (
     EOFError,  # the bytes end inside a value
@@ -57,7 +49,7 @@ _NO_SCHEMA = (*UNDECODABLE, RecursionError, SchemaParseException)
 """What reading a broken schema raises."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class WriterSchema:
     """A parsed schema, whole or cut after a field.
 
@@ -82,12 +74,23 @@ class WriterSchema:
     max_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """The Avro bytes of one record with the JSON of the schema that wrote them."""
+class Reading(NamedTuple):
+    """A record, or its beginning, and how far it was read.
 
-    schema_json: bytes
-    data: bytes
+    Attributes
+    ----------
+    record
+        Fields and values.
+    body, end
+        The bytes that hold it, and where the next field begins.
+    pattern
+        What has read it; None: fastavro.
+    """
+
+    record: dict[str, object]
+    body: Body
+    end: int
+    pattern: Pattern | None
 
 
 def body_of_container(data: bytes, packet: str) -> Body:
@@ -99,13 +102,16 @@ def body_of_container(data: bytes, packet: str) -> Body:
         The container is too large, broken, or has not exactly one record.
     """
     check_size(data, packet)
-    container = _Container(data, packet)
+    if (usual := usual_body(data)) is not None:
+        return usual
+    container = Container(data, packet)
     if container.blocks_at == len(data):
         raise MalformedAlertError(packet, "a packet must hold one record", "no block")
-    count, block, at = container.block(container.blocks_at)
-    if count != 1 or at != len(data):
-        raise MalformedAlertError(packet, "a packet must hold one record", f"{count} in a block")
-    return Body(container.schema_json, block)
+    block = container.block(container.blocks_at)
+    if block.count != 1 or block.next_at != len(data):
+        said = f"{block.count} in a block"
+        raise MalformedAlertError(packet, "a packet must hold one record", said)
+    return Body(container.schema_json, block.data, block.begin, block.end)
 
 
 def split_container(data: bytes, packet: str) -> Iterator[bytes]:
@@ -116,17 +122,17 @@ def split_container(data: bytes, packet: str) -> Iterator[bytes]:
     MalformedAlertError
         The container is broken; what came before was yielded.
     """
-    container = _Container(data, packet)
+    container = Container(data, packet)
     schema = writer_schema(container.schema_json, packet)
     at = container.blocks_at
     while at < len(data):
-        count, block, at = container.block(at)
-        begin = 0
-        for _ in range(count):
-            stream = io.BytesIO(block[begin : begin + schema.max_bytes])
+        block = container.block(at)
+        begin, at = block.begin, block.next_at
+        for _ in range(block.count):
+            stream = io.BytesIO(block.data[begin : min(begin + schema.max_bytes, block.end)])
             _read(stream, schema, packet)
             end = begin + stream.tell()
-            yield container.with_one_record(block[begin:end])
+            yield container.with_one_record(block.data[begin:end])
             begin = end
 
 
@@ -150,10 +156,14 @@ def check_size(data: bytes, packet: str, most: int = MAX_PACKET_BYTES) -> None:
         raise MalformedAlertError(packet, f"a packet must have at most {most} bytes", len(data))
 
 
-def decode_body(
-    body: Body, packet: str, through: tuple[str, ...] | None = None
-) -> dict[str, object]:
-    """The record of a body.
+def read_body(
+    body: Body,
+    packet: str,
+    through: tuple[str, ...] | None = None,
+    wanted: Wanted | None = None,
+    begun: Reading | None = None,
+) -> Reading:
+    """Read the record of a body.
 
     Parameters
     ----------
@@ -164,6 +174,12 @@ def decode_body(
     through
         Names of the fields that are needed: fields after the last of them are not read. None
         reads all.
+    wanted
+        What the caller will look at, where that is less than all: the record may then lack the
+        rest. Read by a pattern if there is one, else by fastavro.
+    begun
+        A reading of the same body with the same ``wanted`` that ended earlier: it is gone on with
+        where that can be.
 
     Raises
     ------
@@ -171,20 +187,43 @@ def decode_body(
         The bytes do not follow the schema.
     """
     schema = writer_schema(body.schema_json, packet, through)
-    if len(body.data) > schema.max_bytes:
+    size = body.until - body.begin
+    if size > schema.max_bytes:
         raise MalformedAlertError(
-            packet,
-            f"a body of this schema must have at most {schema.max_bytes} bytes",
-            len(body.data),
+            packet, f"a body of this schema must have at most {schema.max_bytes} bytes", size
         )
-    stream = io.BytesIO(body.data)
-    record = _read(stream, schema, packet)
-    if through is None and stream.tell() != len(body.data):
+    pattern = None if wanted is None else _pattern(schema, wanted)
+    found = None if pattern is None else _read_by_pattern(pattern, body, begun)
+    record, end = found or _read_by_fastavro(body, schema, packet)
+    if end > body.until or (through is None and end != body.until):
         # Bytes of another schema can decode by chance, to wrong values; they rarely end together.
         raise MalformedAlertError(
-            packet, "the record must end where the body ends", (stream.tell(), len(body.data))
+            packet, "the record must end where the body ends", (end - body.begin, size)
         )
-    return record
+    return Reading(record, body, end, pattern if found else None)
+
+
+def _read_by_pattern(
+    pattern: Pattern, body: Body, begun: Reading | None
+) -> tuple[dict[str, object], int] | None:
+    if begun is None or begun.pattern is None or not pattern.continues(begun.pattern):
+        return pattern.read(body.data, body.begin)
+    found = pattern.read(body.data, begun.end, begun.pattern)
+    return None if found is None else (begun.record | found[0], found[1])
+
+
+@lru_cache(maxsize=64)
+def _pattern(schema: WriterSchema, wanted: Wanted) -> Pattern | None:
+    return pattern_of(schema.parsed, wanted)
+
+
+def _read_by_fastavro(
+    body: Body, schema: WriterSchema, packet: str
+) -> tuple[dict[str, object], int]:
+    stream = io.BytesIO(body.data)  # no copy
+    stream.seek(body.begin)
+    record = _read(stream, schema, packet)
+    return record, stream.tell()
 
 
 def writer_schema(
@@ -239,103 +278,3 @@ def _read(stream: io.BytesIO, schema: WriterSchema, packet: str) -> dict[str, ob
             packet, "the body must follow its Avro schema", f"{type(problem).__name__}: {problem}"
         ) from problem
     return dict(record)
-
-
-class _Container:
-    """The header of an object container and access to its blocks."""
-
-    def __init__(self, data: bytes, packet: str) -> None:
-        self._data = data
-        self._packet = packet
-        if data[:4] != MAGIC:
-            raise self._broken("an Avro container must begin with Obj1", data[:4])
-        entries, at = self._header()
-        self.schema_json = entries.get(b"avro.schema", b"")
-        self._codec = entries.get(b"avro.codec", b"null")
-        if self._codec not in (b"null", b"deflate"):
-            raise self._broken("the Avro codec must be null or deflate", self._codec)
-        self._sync = self._slice(at, _SYNC_BYTES)
-        self.blocks_at = at + _SYNC_BYTES
-
-    def block(self, at: int) -> tuple[int, bytes, int]:
-        """Number of records, their bytes and where the next block begins."""
-        count, at = self._long(at)
-        size, at = self._long(at)
-        stored = self._slice(at, size)
-        at += size
-        if self._slice(at, _SYNC_BYTES) != self._sync:
-            raise self._broken("a block must end with the container's sync marker", at)
-        if count < 0:
-            raise self._broken("a block must hold a number of records", count)
-        block = stored if self._codec == b"null" else self._inflated(stored)
-        return count, block, at + _SYNC_BYTES
-
-    def with_one_record(self, record: bytes) -> bytes:
-        """The container with this record alone."""
-        stored = record if self._codec == b"null" else _deflated(record)
-        head = self._data[: self.blocks_at]
-        return head + _varint(1) + _varint(len(stored)) + stored + self._sync
-
-    def _header(self) -> tuple[dict[bytes, bytes], int]:
-        entries: dict[bytes, bytes] = {}
-        at = len(MAGIC)
-        while True:
-            count, at = self._long(at)
-            if count == 0:
-                return entries, at
-            if count < 0:  # the Avro map's form with a size in bytes after the count
-                _, at = self._long(at)
-            if len(entries) + abs(count) > _MAX_HEADER_ENTRIES:
-                raise self._broken("an Avro header must be short", count)
-            for _ in range(abs(count)):
-                key, at = self._bytes(at)
-                entries[key], at = self._bytes(at)
-
-    def _bytes(self, at: int) -> tuple[bytes, int]:
-        size, at = self._long(at)
-        return self._slice(at, size), at + size
-
-    def _slice(self, at: int, size: int) -> bytes:
-        # Compare before slicing: a broken length must cost nothing.
-        if not 0 <= size <= len(self._data) - at:
-            raise self._broken("a length must lie inside the packet", size)
-        return self._data[at : at + size]
-
-    def _long(self, at: int) -> tuple[int, int]:
-        value = 0
-        for i, byte in enumerate(self._data[at : at + _MAX_VARINT_BYTES]):
-            value |= (byte & 0x7F) << (7 * i)
-            if byte < 0x80:
-                return (value >> 1) ^ -(value & 1), at + i + 1
-        raise self._broken("a length must be an Avro long", at)
-
-    def _inflated(self, stored: bytes) -> bytes:
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        try:
-            block = inflater.decompress(stored, MAX_PACKET_BYTES + 1)
-        except zlib.error as problem:
-            raise self._broken("a deflated block must inflate", str(problem)) from problem
-        if len(block) > MAX_PACKET_BYTES:
-            raise self._broken(f"a block must inflate to at most {MAX_PACKET_BYTES} bytes")
-        if not inflater.eof:
-            raise self._broken("a deflated block must be complete", len(stored))
-        return block
-
-    def _broken(self, rule: str, value: object = None) -> MalformedAlertError:
-        return MalformedAlertError(self._packet, rule, value)
-
-
-def _deflated(data: bytes) -> bytes:
-    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return deflater.compress(data) + deflater.flush()
-
-
-def _varint(value: int) -> bytes:
-    """A count or a size that is not negative as an Avro long."""
-    rest = value << 1
-    encoded = bytearray()
-    while rest >= 0x80:
-        encoded.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    encoded.append(rest)
-    return bytes(encoded)

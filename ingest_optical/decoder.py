@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import orjson
 
@@ -14,21 +15,24 @@ from ingest_optical import lsst, ztf
 from ingest_optical.avro import (
     CONFLUENT_HEADER_BYTES,
     CONFLUENT_MAGIC,
-    MAGIC,
-    Body,
+    Reading,
     WriterSchema,
     body_of_container,
     check_size,
     confluent_id,
-    decode_body,
+    read_body,
     writer_schema,
 )
+from ingest_optical.avro_container import MAGIC, Body, container_of
+from ingest_optical.first_look import FirstLook
 from ingest_optical.lightcurve import MAX_POINTS
-from ingest_optical.lsst_schemas import schema_json, version_of_id
+from ingest_optical.lsst_schemas import schema_of_id as schema_of_package
 from ingest_optical.packets import RawPacket
 from ingest_optical.quality import DEFAULT_CUTS, QualityCuts, rejections
 
 _PREFIX_FIELDS = {ztf.SURVEY: ztf.PREFIX_FIELDS, lsst.SURVEY: lsst.PREFIX_FIELDS}
+_WHOLE_FIELDS = {ztf.SURVEY: ztf.WHOLE_FIELDS, lsst.SURVEY: lsst.WHOLE_FIELDS}
+_WANTED = {ztf.SURVEY: ztf.WANTED, lsst.SURVEY: lsst.WANTED}
 
 _LSST_NAME = re.compile(r"lsst\.v(\d+)_(\d+)\.alert")
 _LSST_VERSION = re.compile(r"(?:lsst\.)?v?(\d+)[._](\d+)")
@@ -70,6 +74,10 @@ class Rejected:
         return self.alert.alert_id
 
 
+SchemaOfId = Callable[[int], bytes | None]
+"""Finds the writer schema of a Confluent id; None for one that nobody knows."""
+
+
 def decode_prefix(packet: RawPacket) -> Alert:
     """The alert without its past, read up to its own detection.
 
@@ -81,10 +89,39 @@ def decode_prefix(packet: RawPacket) -> Alert:
     MalformedAlertError
         The packet cannot be understood.
     """
-    return _decode(packet, prefix_only=True, max_points=None)
+    return look_at(packet).to_alert()
 
 
-def decode(packet: RawPacket, max_points: int | None = MAX_POINTS) -> Alert:
+def look_at(packet: RawPacket, schema_of_id: SchemaOfId = schema_of_package) -> FirstLook:
+    """The first look at a packet: :func:`decode_prefix` without a place in the HEALPix grid.
+
+    Parameters
+    ----------
+    packet
+        As received.
+    schema_of_id
+        Where the schemas of Confluent-framed packets come from.
+
+    Raises
+    ------
+    MalformedAlertError
+        The packet cannot be understood.
+    """
+    survey, version, record, reading = _record(packet, True, schema_of_id)
+    look: FirstLook
+    if survey == ztf.SURVEY:
+        look = ztf.to_first_look(record, packet.name, version)
+    else:
+        look = lsst.to_first_look(record, packet.name, version or UNSTATED_VERSION)
+    look.reading = reading
+    return look
+
+
+def decode(
+    packet: RawPacket,
+    max_points: int | None = MAX_POINTS,
+    schema_of_id: SchemaOfId = schema_of_package,
+) -> Alert:
     """The whole alert.
 
     Parameters
@@ -93,13 +130,18 @@ def decode(packet: RawPacket, max_points: int | None = MAX_POINTS) -> Alert:
         As received.
     max_points
         Most measurements and most limits kept (first ones, onset, latest ones); None for all.
+    schema_of_id
+        Where the schemas of Confluent-framed packets come from.
 
     Raises
     ------
     MalformedAlertError
         The packet cannot be understood.
     """
-    return _decode(packet, prefix_only=False, max_points=max_points)
+    survey, version, record, _ = _record(packet, False, schema_of_id)
+    if survey == ztf.SURVEY:
+        return ztf.to_alert(record, packet.name, version, max_points)
+    return lsst.to_alert(record, packet.name, version or UNSTATED_VERSION, max_points)
 
 
 def admit(packet: RawPacket, cuts: Mapping[str, QualityCuts] = DEFAULT_CUTS) -> Alert | Rejected:
@@ -110,41 +152,101 @@ def admit(packet: RawPacket, cuts: Mapping[str, QualityCuts] = DEFAULT_CUTS) -> 
     MalformedAlertError
         The packet cannot be understood.
     """
-    first_look = decode_prefix(packet)
+    first_look = look_at(packet)
     if reasons := rejections(first_look, cuts[first_look.survey]):
-        return Rejected(reasons, first_look)
-    alert = decode(packet)
-    # Again: the distance to a Rubin ephemeris stands after the history.
-    reasons = rejections(alert, cuts[alert.survey])
-    return Rejected(reasons, first_look) if reasons else alert
+        return Rejected(reasons, first_look.to_alert())
+    return admit_looked_at(packet, first_look, cuts)
 
 
-def _decode(packet: RawPacket, *, prefix_only: bool, max_points: int | None) -> Alert:
+def admit_looked_at(
+    packet: RawPacket,
+    first_look: FirstLook,
+    cuts: Mapping[str, QualityCuts] = DEFAULT_CUTS,
+    schema_of_id: SchemaOfId = schema_of_package,
+) -> Alert | Rejected:
+    """The whole alert of a packet that passed its survey's gate at first look.
+
+    Raises
+    ------
+    MalformedAlertError
+        The packet cannot be understood.
+    """
+    alert = _gone_on_with(packet, first_look) or decode(packet, schema_of_id=schema_of_id)
+    if alert.survey == lsst.SURVEY:
+        # Again: the distance to a Rubin ephemeris stands after the history.
+        reasons = rejections(alert, cuts[alert.survey])
+        if reasons:
+            return Rejected(reasons, first_look.to_alert())
+    return alert
+
+
+def _gone_on_with(packet: RawPacket, first_look: FirstLook) -> Alert | None:
+    """The whole alert of a first look that a pattern has read; None for any other."""
+    begun = first_look.reading
+    if begun is None or begun.pattern is None:
+        return None
+    through = _through(packet, first_look.survey, False)
+    wanted = _WANTED[first_look.survey]
+    whole = read_body(begun.body, packet.name, through, wanted, begun)
+    return first_look.with_past(whole.record, MAX_POINTS)
+
+
+class _Record(NamedTuple):
+    """A decoded record, of which survey and schema it is, and how it was read if it is Avro."""
+
+    survey: str
+    version: str | None
+    record: dict[str, object]
+    reading: Reading | None = None
+
+
+def self_describing(packet: RawPacket, schema_of_id: SchemaOfId) -> RawPacket:
+    """A packet that can be read without ``schema_of_id``.
+
+    One whose schema the package of the observatory does not have becomes a container with it; any
+    other packet stays as it is.
+    """
+    if packet.data[:1] != CONFLUENT_MAGIC:
+        return packet
+    schema_id = confluent_id(packet.data, packet.name)
+    schema = None if schema_of_package(schema_id) else schema_of_id(schema_id)
+    if schema is None:
+        return packet
+    return replace(packet, data=container_of(schema, packet.data[CONFLUENT_HEADER_BYTES:]))
+
+
+def _record(packet: RawPacket, prefix_only: bool, schema_of_id: SchemaOfId) -> _Record:
     if packet.problem is not None:
         raise MalformedAlertError(packet.name, packet.problem)
     if packet.data[:4] == MAGIC:
-        survey, version, record = _from_container(packet, prefix_only)
+        found = _from_container(packet, prefix_only)
     elif packet.data[:1] == CONFLUENT_MAGIC:
-        survey, version, record = _from_confluent(packet, prefix_only)
+        found = _from_confluent(packet, prefix_only, schema_of_id)
     else:
-        survey, version, record = _from_json(packet, prefix_only)
-    if packet.survey not in (None, survey):
-        raise MalformedAlertError(packet.name, f"the packet must be of {packet.survey}", survey)
-    if survey == ztf.SURVEY:
-        return ztf.to_alert(record, packet.name, version, max_points)
-    return lsst.to_alert(record, packet.name, version or UNSTATED_VERSION, max_points)
-
-
-_Record = tuple[str, str | None, dict[str, object]]
-"""Survey, schema version and the decoded record."""
+        found = _from_json(packet, prefix_only)
+    if packet.survey not in (None, found.survey):
+        rule = f"the packet must be of {packet.survey}"
+        raise MalformedAlertError(packet.name, rule, found.survey)
+    return found
 
 
 def _from_container(packet: RawPacket, prefix_only: bool) -> _Record:
     body = body_of_container(packet.data, packet.name)
     schema = writer_schema(body.schema_json, packet.name)
     survey, version = _survey_of_schema(schema, packet.name)
-    through = _PREFIX_FIELDS[survey] if prefix_only else None
-    return survey, version, decode_body(body, packet.name, through)
+    through = _through(packet, survey, prefix_only)
+    reading = read_body(body, packet.name, through, _WANTED[survey])
+    return _Record(survey, version, reading.record, reading)
+
+
+def _through(packet: RawPacket, survey: str, prefix_only: bool) -> tuple[str, ...] | None:
+    """The fields that are read: what stands after the last of them is not judged; None for all."""
+    if prefix_only:
+        return _PREFIX_FIELDS[survey]
+    if packet.data[:1] == CONFLUENT_MAGIC:
+        # The schema is not in the packet, and a wrong one rarely ends where the body does.
+        return None
+    return _WHOLE_FIELDS[survey]
 
 
 def _survey_of_schema(schema: WriterSchema, packet: str) -> tuple[str, str | None]:
@@ -161,21 +263,29 @@ def _survey_of_schema(schema: WriterSchema, packet: str) -> tuple[str, str | Non
     raise MalformedAlertError(packet, "the schema must be an alert of ZTF or LSST", schema.name)
 
 
-def _from_confluent(packet: RawPacket, prefix_only: bool) -> _Record:
+def _from_confluent(packet: RawPacket, prefix_only: bool, schema_of_id: SchemaOfId) -> _Record:
     schema_id = confluent_id(packet.data, packet.name)
-    major, minor = version_of_id(schema_id)
-    schema = schema_json(major, minor)
+    schema = schema_of_id(schema_id)
     if schema is None:
         raise MalformedAlertError(
             packet.name, "the schema id must be one of a known LSST schema", schema_id
         )
-    body = Body(schema, packet.data[CONFLUENT_HEADER_BYTES:])
-    through = lsst.PREFIX_FIELDS if prefix_only else None
-    return lsst.SURVEY, f"{major}.{minor}", decode_body(body, packet.name, through)
+    body = Body(schema, packet.data, CONFLUENT_HEADER_BYTES)
+    survey, version = _survey_of_schema(writer_schema(schema, packet.name), packet.name)
+    reading = read_body(body, packet.name, _through(packet, survey, prefix_only), _WANTED[survey])
+    return _Record(survey, version, reading.record, reading)
+
+
+_MAX_JSON_NESTED = 500_000
+"""Objects and lists of a JSON packet; each takes some 230 bytes of memory once it is read."""
 
 
 def _from_json(packet: RawPacket, prefix_only: bool) -> _Record:
     check_size(packet.data, packet.name, MAX_JSON_BYTES)
+    n_nested = packet.data.count(b"{") + packet.data.count(b"[")
+    if n_nested > _MAX_JSON_NESTED:
+        rule = f"a JSON packet must hold at most {_MAX_JSON_NESTED} objects and lists"
+        raise MalformedAlertError(packet.name, rule, n_nested)
     try:
         record = orjson.loads(packet.data)
     except orjson.JSONDecodeError as problem:
@@ -188,7 +298,7 @@ def _from_json(packet: RawPacket, prefix_only: bool) -> _Record:
     if prefix_only:
         past = _PAST_FIELDS[survey]
         record = {name: value for name, value in record.items() if name not in past}
-    return survey, _lsst_version(record) if survey == lsst.SURVEY else None, record
+    return _Record(survey, _lsst_version(record) if survey == lsst.SURVEY else None, record)
 
 
 _PAST_FIELDS = {

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from correlator.errors import MalformedAlertError
-
-_INT64 = range(-(2**63), 2**63)
+from ingest_optical.avro_values import ColumnRows, LazyRecord
 
 MAX_NUMBER = 1e30
 """Largest number in a packet: in nJy, 50 magnitudes brighter than the Sun. Single-precision floats
@@ -66,6 +65,8 @@ class Fields:
         value = self._record.get(name)
         if value is None:
             return None
+        if type(value) is float and -MAX_NUMBER <= value <= MAX_NUMBER:  # the usual case, quickly
+            return None if value == self._unknown else value
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise self.malformed(f"{name} must be a number", value)
         try:
@@ -107,7 +108,7 @@ class Fields:
         """
         value = self._record.get(name)
         if isinstance(value, int) and not isinstance(value, bool):
-            if value not in _INT64:
+            if not -(2**63) <= value < 2**63:
                 raise self.malformed(f"{name} must fit 64 bits", value)
             return None if value == self._unknown else value
         number = self.number(name)
@@ -143,6 +144,8 @@ class Fields:
 
     def set_flags(self) -> list[str]:
         """Names of the boolean fields that are true."""
+        if isinstance(self._record, LazyRecord):
+            return self._record.set_flags()
         return [name for name, value in self._record.items() if value is True]
 
     def record(self, name: str) -> Fields | None:
@@ -168,11 +171,30 @@ class Fields:
         MalformedAlertError
             The value is not an array of records, or one of too many.
         """
+        return [self.inner(row) for row in self._array(name)]
+
+    def table(self, name: str, columns: Sequence[str]) -> Iterable[tuple[object, ...]]:
+        """The values of some fields of each record of an array; as :meth:`rows`.
+
+        None for a field that a record does not have.
+        """
+        rows = self._array(name)
+        if isinstance(rows, ColumnRows):
+            return rows.values(columns)
+        return [tuple(map(row.get, columns)) for row in rows]
+
+    def inner(self, record: Mapping[str, object]) -> Fields:
+        """A record of this one's, to be read by the same rules."""
+        return Fields(record, self.packet, self._unknown)
+
+    def _array(self, name: str) -> Sequence[Mapping[str, object]]:
         value = self._record.get(name)
         if value is None:
             return []
-        if isinstance(value, list) and len(value) > MAX_ROWS:
+        if isinstance(value, list | ColumnRows) and len(value) > MAX_ROWS:
             raise self.malformed(f"{name} must have at most {MAX_ROWS} records", len(value))
+        if isinstance(value, ColumnRows):
+            return value
         if not isinstance(value, list) or not all(isinstance(row, Mapping) for row in value):
             raise self.malformed(f"{name} must be an array of records", value)
-        return [Fields(row, self.packet, self._unknown) for row in value]
+        return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from operator import lt
 
 from correlator.alert import Detection, Limit
 
@@ -17,8 +18,18 @@ N_FIRST_KEPT = 16
 
 def ordered_history(detections: Iterable[Detection], own_id: str) -> tuple[Detection, ...]:
     """Detections by time, each source once (its latest row), without the alert's own."""
-    unique = {d.source_id: d for d in sorted(detections, key=_order) if d.source_id != own_id}
+    found = list(detections)
+    ids = {d.source_id for d in found}
+    if _is_in_order(found) and len(ids) == len(found) and own_id not in ids:
+        return tuple(found)
+    unique = {d.source_id: d for d in sorted(found, key=_order) if d.source_id != own_id}
     return tuple(sorted(unique.values(), key=_order))
+
+
+def _is_in_order(points: Sequence[Detection] | Sequence[Limit]) -> bool:
+    """Whether each is later than the one before it, as in most packets."""
+    times_unix_s = [point.time_unix_s for point in points]
+    return all(map(lt, times_unix_s, times_unix_s[1:]))
 
 
 def _order(detection: Detection) -> tuple[float, str, float, float, str]:
@@ -34,7 +45,10 @@ def _order(detection: Detection) -> tuple[float, str, float, float, str]:
 
 def ordered_limits(limits: Iterable[Limit]) -> tuple[Limit, ...]:
     """Limits by time, each once."""
-    return tuple(sorted(set(limits), key=lambda x: (x.time_unix_s, x.band, x.mag_ab, x.n_sigma)))
+    found = list(limits)
+    if _is_in_order(found):
+        return tuple(found)
+    return tuple(sorted(set(found), key=lambda x: (x.time_unix_s, x.band, x.mag_ab, x.n_sigma)))
 
 
 def first_positive_unix_s(detections: Iterable[Detection]) -> float | None:

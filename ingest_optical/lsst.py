@@ -9,9 +9,13 @@ a detection.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
 
 from correlator.alert import Alert, Detection, Limit, Quality, Surroundings, mag_of_flux
+from ingest_optical.avro_pattern import Selection, Wanted
 from ingest_optical.fields import MIN_FLUX_ERR_NJY, Fields
+from ingest_optical.first_look import FirstLook, Image
 from ingest_optical.lightcurve import (
     MAX_POINTS,
     first_positive_unix_s,
@@ -21,12 +25,33 @@ from ingest_optical.lightcurve import (
     trimmed_limits,
 )
 from ingest_optical.timescales import unix_s_of_mjd_tai
-from skymaps.healpix import index_29_of
 
 SURVEY = "lsst"
 
 PREFIX_FIELDS = ("diaSource",)
 """What a first look needs; all of it stands before the history."""
+
+WHOLE_FIELDS = (*PREFIX_FIELDS, "prvDiaSources", "prvDiaForcedSources", "diaObject", "ssSource")
+"""What the whole alert needs."""
+
+_DETECTION = frozenset({"diaSourceId", "visit", "midpointMjdTai", "band", "psfFlux", "psfFluxErr"})
+
+WANTED = Wanted(
+    own=Selection(frozenset()),
+    inside={
+        "diaSource": Selection(
+            _DETECTION
+            | {"detector", "diaObjectId", "ssObjectId", "exposureTime", "ra", "dec", "snr"}
+            | {"reliability"},
+            booleans=True,
+        ),
+        "prvDiaSources": Selection(_DETECTION),
+        "prvDiaForcedSources": Selection(_DETECTION),
+        "diaObject": Selection(frozenset({"firstDiaSourceMjdTai"})),
+        "ssSource": Selection(frozenset({"designation", "ephOffset"})),
+    },
+)
+"""The fields that this file reads; a pattern skips the others."""
 
 BANDS = frozenset("ugrizy")
 
@@ -63,38 +88,137 @@ def to_alert(
     MalformedAlertError
         Id, position, time, band or flux is missing or impossible.
     """
+    return to_first_look(record, packet, schema_version).with_past(record, max_points)
+
+
+def to_first_look(record: Mapping[str, object], packet: str, schema_version: str) -> LsstLook:
+    """The alert of a decoded LSST record without its past; as :func:`to_alert`."""
     fields = Fields(record, packet)
     source = fields.record("diaSource")
     if source is None:
         raise fields.malformed("diaSource must be known")
-    detection = _detection(source)
-    rows = fields.rows("prvDiaSources")
-    history = ordered_history(map(_detection, rows), detection.source_id)
-    seen = {row.integer("visit") for row in (source, *rows)}
-    limits = ordered_limits(_limits(fields.rows("prvDiaForcedSources"), seen))
-    onset_unix_s = first_positive_unix_s((detection, *history))
-    ra_deg, dec_deg = _position(source)
-    return Alert(
-        survey=SURVEY,
-        schema_version=schema_version,
-        alert_id=detection.source_id,
-        object_id=_object_id(source),
-        ra_deg=ra_deg,
-        dec_deg=dec_deg,
-        index_29=int(index_29_of(ra_deg, dec_deg)[0]),
-        exposure_s=source.exposure_s("exposureTime"),
-        detection=detection,
-        history=trimmed_history(history, max_points),
-        limits=trimmed_limits(limits, onset_unix_s, max_points),
-        survey_first_unix_s=_survey_first_unix_s(fields.record("diaObject")),
-        quality=_quality(source),
-        surroundings=_surroundings(source, fields.record("ssSource")),
-    )
+    return LsstLook(fields, source, schema_version)
+
+
+class LsstLook(FirstLook):
+    """An LSST record as far as somebody asks."""
+
+    survey = SURVEY
+
+    def __init__(self, fields: Fields, source: Fields, schema_version: str) -> None:
+        self.fields = fields
+        self.source = source
+        self._schema_version = schema_version
+
+    @property
+    def schema_version(self) -> str:
+        """Version of the writer."""
+        return self._schema_version
+
+    @cached_property
+    def alert_id(self) -> str:
+        """``diaSourceId``."""
+        return _source_id(self.source)
+
+    @property
+    def object_id(self) -> str:
+        """``diaObjectId``, or ``sso`` and ``ssObjectId``."""
+        return _object_id(self.source)
+
+    @property
+    def position_deg(self) -> tuple[float, float]:
+        """Of this epoch, not of the object."""
+        return _position(self.source)
+
+    @property
+    def exposure_s(self) -> float | None:
+        """``exposureTime``."""
+        return self.source.exposure_s("exposureTime")
+
+    @cached_property
+    def detection(self) -> Detection:
+        """From the difference flux."""
+        return _detection(self.source)
+
+    @property
+    def quality(self) -> Quality:
+        """``reliability`` and the flags."""
+        return _quality(self.source)
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """A Solar System object by its number."""
+        return _surroundings(self.source, None)
+
+    @property
+    def survey_first_unix_s(self) -> float | None:
+        """It stands after the history."""
+        return None
+
+    def with_past(self, record: Mapping[str, object], max_points: int | None) -> Alert:
+        """From the earlier and the forced sources, the object and the ephemeris."""
+        fields, source = self.fields.inner(record), self.source
+        rows = fields.rows("prvDiaSources")
+        history = ordered_history(map(_detection, rows), self.alert_id)
+        seen = {row.integer("visit") for row in (source, *rows)}
+        limits = ordered_limits(_limits(fields.rows("prvDiaForcedSources"), seen))
+        onset_unix_s = first_positive_unix_s((self.detection, *history))
+        alert = self.to_alert(
+            trimmed_history(history, max_points), trimmed_limits(limits, onset_unix_s, max_points)
+        )
+        return replace(
+            alert,
+            survey_first_unix_s=_survey_first_unix_s(fields.record("diaObject")),
+            surroundings=_surroundings(source, fields.record("ssSource")),
+        )
+
+    @property
+    def measures(self) -> LsstMeasures:
+        """The same, one by one."""
+        return LsstMeasures(self.source)
+
+    @property
+    def image_id(self) -> str | None:
+        """One detector of one visit."""
+        visit, detector = self.source.integer("visit"), self.source.integer("detector")
+        return None if visit is None or detector is None else f"{visit}/{detector}"
+
+    @property
+    def image(self) -> Image:
+        """The packet does not say how deep."""
+        time_unix_s = _unix_s(self.source, "midpointMjdTai")
+        return Image(time_unix_s, self.exposure_s, _band(self.source), None)
+
+
+class LsstMeasures:
+    """Measures of a source, each read when it is asked for; the packet has only two kinds."""
+
+    real_bogus_forest = n_bad_pixels = fwhm_px = elongation = mag_difference = None
+
+    def __init__(self, source: Fields) -> None:
+        self._source = source
+
+    @property
+    def real_bogus(self) -> float | None:
+        """``reliability``."""
+        return self._source.number("reliability")
+
+    def flags_among(self, names: frozenset[str]) -> tuple[str, ...]:
+        """Booleans that say what is wrong with the source."""
+        raw = self._source.raw
+        return tuple(sorted(name for name in names - _NO_FLAGS if raw(name) is True))
 
 
 def _id(fields: Fields, name: str) -> int | None:
     """An id, or None: real packets carry 0 where the schema says null."""
     return fields.integer(name) or None
+
+
+def _source_id(source: Fields) -> str:
+    source_id = _id(source, "diaSourceId")
+    if source_id is None:
+        raise source.malformed("diaSourceId must be known")
+    return str(source_id)
 
 
 def _object_id(source: Fields) -> str:
@@ -131,11 +255,8 @@ def _band(fields: Fields) -> str:
 
 
 def _detection(source: Fields) -> Detection:
-    source_id = _id(source, "diaSourceId")
-    if source_id is None:
-        raise source.malformed("diaSourceId must be known")
     return Detection(
-        source_id=str(source_id),
+        source_id=_source_id(source),
         time_unix_s=_unix_s(source, "midpointMjdTai"),
         band=_band(source),
         # The sign is the flux's own: isNegative is false for some negative fluxes.

@@ -16,7 +16,12 @@ def version_of_id(schema_id: int) -> tuple[int, int]:
     return divmod(schema_id, 100)
 
 
-@lru_cache(maxsize=16)
+def schema_of_id(schema_id: int) -> bytes | None:
+    """The alert schema of a registry id, as :func:`schema_json`."""
+    return schema_json(*version_of_id(schema_id))
+
+
+@lru_cache(maxsize=64)
 def schema_json(major: int, minor: int) -> bytes | None:
     """The alert schema of a version with every named record written out where it first occurs.
 

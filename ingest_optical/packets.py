@@ -15,10 +15,11 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from correlator.errors import MalformedAlertError
-from ingest_optical.avro import MAGIC, MAX_PACKET_BYTES, split_container
+from ingest_optical.avro import split_container
+from ingest_optical.avro_container import MAGIC, MAX_PACKET_BYTES
 from ingest_optical.parquet_pages import claims_of
 
-SUFFIXES = (".avro", ".parquet", ".json", ".tar.gz", ".tgz")
+SUFFIXES = (".avro", ".parquet", ".json", ".tar.gz", ".tgz", ".tar")
 """Files that may hold optical packets."""
 
 MAX_FILE_BYTES = 2**30
@@ -286,7 +287,7 @@ def _read_archive(path: Path) -> Iterator[RawPacket]:
     try:
         # As a stream: nothing is written, and a member is inflated once.
         with (
-            gzip.open(path) as plain,
+            path.open("rb") if path.name.endswith(".tar") else gzip.open(path) as plain,
             tarfile.open(fileobj=plain, mode="r|", tarinfo=_Member) as archive,
         ):
             for member in archive:
@@ -351,4 +352,5 @@ _READERS: dict[str, Callable[[Path], Iterator[RawPacket]]] = {
     ".json": _read_json,
     ".tar.gz": _read_archive,
     ".tgz": _read_archive,
+    ".tar": _read_archive,
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from correlator.alert import Alert
+from ingest_optical.first_look import FirstLook, KnownMeasures, Measures
 
 _JUST_ABOVE_HALF = math.nextafter(0.5, 1.0)
 """For cuts that say "> 0.5": a PS1 score of exactly 0.5 is ZTF's "cannot tell"."""
@@ -177,16 +178,18 @@ DEFAULT_CUTS: Mapping[str, QualityCuts] = {
 """Gate of each survey unless the user chooses another."""
 
 
-def rejections(alert: Alert, cuts: QualityCuts) -> tuple[str, ...]:
+def rejections(alert: Alert | FirstLook, cuts: QualityCuts) -> tuple[str, ...]:
     """Reasons not to join an alert, in a fixed order; empty means accepted.
 
     Everything that is compared stands in the packet's prefix, so that a first look and the whole
     alert have the same reasons, but for the distance to a Rubin ephemeris.
     """
+    measures = alert.measures if isinstance(alert, FirstLook) else KnownMeasures(alert.quality)
     return (
-        *_detection_reasons(alert, cuts),
-        *_image_reasons(alert, cuts),
-        *_neighbour_reasons(alert, cuts),
+        *_score_reasons(measures, cuts),
+        *(_detection_reasons(alert, cuts) if _asks_for_detection(cuts) else ()),
+        *_image_reasons(measures, cuts),
+        *(_neighbour_reasons(alert, cuts) if _asks_for_neighbours(cuts) else ()),
     )
 
 
@@ -195,12 +198,23 @@ def prior_filter(alert: Alert) -> tuple[str, ...]:
     return rejections(alert, PRESETS["fink-mm-prior"])
 
 
-def _detection_reasons(alert: Alert, cuts: QualityCuts) -> Iterator[str]:
-    if _below(alert.quality.real_bogus, cuts.min_real_bogus):
+# A first look reads what is asked for, so only what is cut on is asked for.
+
+
+def _score_reasons(measures: Measures, cuts: QualityCuts) -> Iterator[str]:
+    if cuts.min_real_bogus is not None and _below(measures.real_bogus, cuts.min_real_bogus):
         yield "low_real_bogus"
-    if _below(alert.quality.real_bogus_forest, cuts.min_real_bogus_forest):
+    least_forest = cuts.min_real_bogus_forest
+    if least_forest is not None and _below(measures.real_bogus_forest, least_forest):
         yield "low_real_bogus_forest"
-    if _below(_snr(alert), cuts.min_snr):
+
+
+def _asks_for_detection(cuts: QualityCuts) -> bool:
+    return cuts.require_positive or cuts.min_snr is not None or cuts.bright_limit_mag is not None
+
+
+def _detection_reasons(alert: Alert | FirstLook, cuts: QualityCuts) -> Iterator[str]:
+    if cuts.min_snr is not None and _below(_snr(alert), cuts.min_snr):
         yield "low_snr"
     if cuts.require_positive and not alert.detection.is_positive:
         yield "negative_difference"
@@ -209,23 +223,23 @@ def _detection_reasons(alert: Alert, cuts: QualityCuts) -> Iterator[str]:
         yield "too_bright"
 
 
-def _image_reasons(alert: Alert, cuts: QualityCuts) -> Iterator[str]:
-    quality = alert.quality
-    if _above(quality.n_bad_pixels, cuts.max_bad_pixels):
+def _image_reasons(measures: Measures, cuts: QualityCuts) -> Iterator[str]:
+    if cuts.max_bad_pixels is not None and _above(measures.n_bad_pixels, cuts.max_bad_pixels):
         yield "bad_pixels"
-    if _above(quality.fwhm_px, cuts.max_fwhm_px):
+    if cuts.max_fwhm_px is not None and _above(measures.fwhm_px, cuts.max_fwhm_px):
         yield "wide"
-    if _above(quality.elongation, cuts.max_elongation):
+    if cuts.max_elongation is not None and _above(measures.elongation, cuts.max_elongation):
         yield "elongated"
-    difference = quality.mag_difference
-    if _above(None if difference is None else abs(difference), cuts.max_abs_mag_difference):
-        yield "aperture_unlike_psf"
-    for flag in quality.flags:
-        if flag in cuts.forbidden_flags:
-            yield f"flag_{flag}"
+    if cuts.max_abs_mag_difference is not None:
+        difference = measures.mag_difference
+        size = None if difference is None else abs(difference)
+        if _above(size, cuts.max_abs_mag_difference):
+            yield "aperture_unlike_psf"
+    if cuts.forbidden_flags:
+        yield from (f"flag_{flag}" for flag in measures.flags_among(cuts.forbidden_flags))
 
 
-def _neighbour_reasons(alert: Alert, cuts: QualityCuts) -> Iterator[str]:
+def _neighbour_reasons(alert: Alert | FirstLook, cuts: QualityCuts) -> Iterator[str]:
     near = alert.surroundings
     linked = cuts.reject_linked_solar_system and near.solar_system_name is not None
     if linked or _within(near.solar_system_sep_arcsec, cuts.solar_system_sep_arcsec):
@@ -237,17 +251,26 @@ def _neighbour_reasons(alert: Alert, cuts: QualityCuts) -> Iterator[str]:
         yield "gaia_source"
 
 
-def _snr(alert: Alert) -> float | None:
+def _asks_for_neighbours(cuts: QualityCuts) -> bool:
+    return (
+        cuts.reject_linked_solar_system
+        or cuts.solar_system_sep_arcsec is not None
+        or cuts.star_score is not None
+        or cuts.gaia_sep_arcsec is not None
+    )
+
+
+def _snr(alert: Alert | FirstLook) -> float | None:
     error = alert.detection.flux_err_njy
     return abs(alert.detection.flux_njy) / error if error else None
 
 
-def _below(value: float | None, least: float | None) -> bool:
-    return least is not None and (value is None or value < least)
+def _below(value: float | None, least: float) -> bool:
+    return value is None or value < least
 
 
-def _above(value: float | None, most: float | None) -> bool:
-    return most is not None and (value is None or value > most)
+def _above(value: float | None, most: float) -> bool:
+    return value is None or value > most
 
 
 def _within(sep_arcsec: float | None, limit_arcsec: float | None) -> bool:

@@ -6,41 +6,54 @@ and its negative history belongs to variable stars, which the difference photome
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from functools import cached_property
 
-from correlator.alert import Alert, Detection, Limit, Quality, Surroundings, flux_of_mag
-from ingest_optical.fields import MIN_FLUX_ERR_NJY, Fields
+from correlator.alert import Alert, Detection, Quality, Surroundings
+from ingest_optical.avro_pattern import Selection, Wanted
+from ingest_optical.fields import Fields
+from ingest_optical.first_look import FirstLook, Image
 from ingest_optical.lightcurve import (
     MAX_POINTS,
     first_positive_unix_s,
-    ordered_history,
-    ordered_limits,
     trimmed_history,
     trimmed_limits,
 )
-from ingest_optical.timescales import unix_s_of_jd_utc
-from skymaps.healpix import index_29_of
+from ingest_optical.ztf_photometry import (
+    UNKNOWN,
+    band_of,
+    detection_of,
+    exposure_s_of,
+    limit_mag_ab_of,
+    mid_unix_s_of,
+    past_of,
+    unix_s_of,
+)
 
 SURVEY = "ztf"
 
 PREFIX_FIELDS = ("schemavsn", "objectId", "candid", "candidate")
 """What a first look needs; in an IPAC packet all of it stands before the history."""
 
-UNKNOWN = -999.0
-"""ZTF's number for "unknown" in ``candidate``."""
+WHOLE_FIELDS = (*PREFIX_FIELDS, "prv_candidates")
+"""What the whole alert needs; forced photometry and images stand after it."""
 
-EXPOSURE_S = 30.0
-"""Exposure of the public survey [s] (Bellm et al. 2019); assumed where a packet does not say,
-as in every packet before schema 3.3 and in every history."""
+_DETECTION = frozenset(
+    {"jd", "fid", "candid", "isdiffpos", "magpsf", "sigmapsf", "diffmaglim", "exptime"}
+)
 
-LIMIT_N_SIGMA = 5.0
-"""``diffmaglim`` is the 5-sigma limit (ZTF alert schema)."""
-
-BANDS = {1: "g", 2: "r", 3: "i"}
-"""Filter of each ``fid`` (ZTF alert schema)."""
-
-_POSITIVE = {"t": True, "1": True, "true": True, "f": False, "0": False, "false": False}
+WANTED = Wanted(
+    own=Selection(frozenset({"schemavsn", "objectId", "candid"})),
+    inside={
+        "candidate": Selection(
+            _DETECTION
+            | {"pid", "ra", "dec", "rb", "drb", "nbad", "fwhm", "elong", "magdiff", "scorr"}
+            | {"ssdistnr", "ssnamenr", "sgscore1", "distpsnr1", "neargaia", "jdstarthist"}
+        ),
+        "prv_candidates": Selection(_DETECTION),
+    },
+)
+"""The fields that this file reads; a pattern skips the others."""
 
 _FLAT_PREFIX = "i:"
 """Fink's portal puts it before the survey's own columns."""
@@ -70,34 +83,162 @@ def to_alert(
     MalformedAlertError
         Id, position, time, band, magnitude or sign is missing or impossible.
     """
+    return to_first_look(record, packet, schema_version).with_past(record, max_points)
+
+
+def to_first_look(
+    record: Mapping[str, object], packet: str, schema_version: str | None = None
+) -> ZtfLook:
+    """The alert of a decoded ZTF record without its past; as :func:`to_alert`."""
     fields = Fields(_nested(record), packet, UNKNOWN)
     candidate = fields.record("candidate")
     if candidate is None:
         raise fields.malformed("candidate must be known")
-    object_id = fields.text("objectId")
-    alert_id = fields.integer("candid")
-    if object_id is None or alert_id is None:
-        raise fields.malformed("objectId and candid must be known", (object_id, alert_id))
-    detection = _detection(candidate, str(alert_id))
-    history, limits = _past(fields.rows("prv_candidates"), alert_id)
-    onset_unix_s = first_positive_unix_s((detection, *history))
-    ra_deg, dec_deg = _position(candidate)
-    return Alert(
-        survey=SURVEY,
-        schema_version=_version(fields, schema_version),
-        alert_id=str(alert_id),
-        object_id=object_id,
-        ra_deg=ra_deg,
-        dec_deg=dec_deg,
-        index_29=int(index_29_of(ra_deg, dec_deg)[0]),
-        exposure_s=_exposure_s(candidate),
-        detection=detection,
-        history=trimmed_history(history, max_points),
-        limits=trimmed_limits(limits, onset_unix_s, max_points),
-        survey_first_unix_s=_survey_first_unix_s(candidate),
-        quality=_quality(candidate),
-        surroundings=_surroundings(candidate),
-    )
+    return ZtfLook(fields, candidate, schema_version)
+
+
+class ZtfLook(FirstLook):
+    """A ZTF record as far as somebody asks."""
+
+    survey = SURVEY
+
+    def __init__(self, fields: Fields, candidate: Fields, schema_version: str | None) -> None:
+        self.fields = fields
+        self._candidate = candidate
+        self._schema_version = schema_version
+
+    @property
+    def schema_version(self) -> str:
+        """Version that the record says, else that of its writer."""
+        return _version(self.fields, self._schema_version)
+
+    @cached_property
+    def alert_id(self) -> str:
+        """``candid``."""
+        alert_id = self.fields.integer("candid")
+        if alert_id is None:
+            raise self.fields.malformed("objectId and candid must be known")
+        return str(alert_id)
+
+    @property
+    def object_id(self) -> str:
+        """``objectId``."""
+        object_id = self.fields.text("objectId")
+        if object_id is None:
+            raise self.fields.malformed("objectId and candid must be known")
+        return object_id
+
+    @property
+    def position_deg(self) -> tuple[float, float]:
+        """Of this epoch, not of the object."""
+        return _position(self._candidate)
+
+    @property
+    def exposure_s(self) -> float | None:
+        """``exptime``."""
+        return exposure_s_of(self._candidate)
+
+    @cached_property
+    def detection(self) -> Detection:
+        """From the magnitude."""
+        return detection_of(self._candidate, self.alert_id)
+
+    @property
+    def quality(self) -> Quality:
+        """``drb`` and so on."""
+        measures = self.measures
+        return Quality(
+            real_bogus=measures.real_bogus,
+            real_bogus_forest=measures.real_bogus_forest,
+            snr=self._candidate.number("scorr"),
+            n_bad_pixels=measures.n_bad_pixels,
+            fwhm_px=measures.fwhm_px,
+            elongation=measures.elongation,
+            mag_difference=measures.mag_difference,
+        )
+
+    def with_past(self, record: Mapping[str, object], max_points: int | None) -> Alert:
+        """From ``prv_candidates``."""
+        history, limits = past_of(self.fields.inner(_nested(record)), int(self.alert_id))
+        onset_unix_s = first_positive_unix_s((self.detection, *history))
+        return self.to_alert(
+            trimmed_history(history, max_points), trimmed_limits(limits, onset_unix_s, max_points)
+        )
+
+    @property
+    def measures(self) -> ZtfMeasures:
+        """The same, one by one."""
+        return ZtfMeasures(self._candidate)
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """Known asteroid, nearest PS1 source, nearest Gaia source."""
+        return _surroundings(self._candidate)
+
+    @property
+    def survey_first_unix_s(self) -> float | None:
+        """``jdstarthist``."""
+        return _survey_first_unix_s(self._candidate)
+
+    @property
+    def image_id(self) -> str | None:
+        """``pid``: one quadrant of one CCD."""
+        image_id = self._candidate.integer("pid")
+        return None if image_id is None else str(image_id)
+
+    @property
+    def image(self) -> Image:
+        """``diffmaglim`` and so on."""
+        candidate = self._candidate
+        return Image(
+            mid_unix_s_of(candidate),
+            exposure_s_of(candidate),
+            band_of(candidate),
+            limit_mag_ab_of(candidate),
+        )
+
+
+class ZtfMeasures:
+    """Measures of the image of a detection, each read when it is asked for."""
+
+    def __init__(self, candidate: Fields) -> None:
+        self._candidate = candidate
+
+    def flags_among(self, names: frozenset[str]) -> tuple[str, ...]:
+        """ZTF has none."""
+        del names
+        return ()
+
+    @property
+    def real_bogus(self) -> float | None:
+        """``drb``; before 2019 there is only ``rb``."""
+        braai = self._candidate.number("drb")
+        return self.real_bogus_forest if braai is None else braai
+
+    @property
+    def real_bogus_forest(self) -> float | None:
+        """``rb``."""
+        return self._candidate.number("rb")
+
+    @property
+    def n_bad_pixels(self) -> int | None:
+        """``nbad``."""
+        return self._candidate.integer("nbad")
+
+    @property
+    def fwhm_px(self) -> float | None:
+        """``fwhm``."""
+        return self._candidate.number("fwhm")
+
+    @property
+    def elongation(self) -> float | None:
+        """``elong``."""
+        return self._candidate.number("elong")
+
+    @property
+    def mag_difference(self) -> float | None:
+        """``magdiff``."""
+        return self._candidate.number("magdiff")
 
 
 def _nested(record: Mapping[str, object]) -> Mapping[str, object]:
@@ -130,23 +271,6 @@ def _position(candidate: Fields) -> tuple[float, float]:
     return ra_deg, dec_deg
 
 
-def _exposure_s(candidate: Fields) -> float | None:
-    return candidate.exposure_s("exptime")
-
-
-def _unix_s(fields: Fields, name: str) -> float:
-    jd = fields.known_number(name)
-    try:
-        return unix_s_of_jd_utc(jd)
-    except ValueError as problem:
-        raise fields.malformed(f"{name} must lie in 1990..2100", jd) from problem
-
-
-def _mid_unix_s(fields: Fields) -> float:
-    """Middle of the exposure: ``jd`` is its start (ZTF alert schema)."""
-    return _unix_s(fields, "jd") + 0.5 * (_exposure_s(fields) or EXPOSURE_S)
-
-
 def _survey_first_unix_s(candidate: Fields) -> float | None:
     """Start of the exposure of the first 3-sigma detection, as the survey gives it.
 
@@ -154,90 +278,7 @@ def _survey_first_unix_s(candidate: Fields) -> float | None:
     """
     if candidate.number("jdstarthist") is None:
         return None
-    return _unix_s(candidate, "jdstarthist")
-
-
-def _band(fields: Fields) -> str:
-    fid = fields.integer("fid")
-    if fid not in BANDS:
-        raise fields.malformed("fid must be 1, 2 or 3", fid)
-    return BANDS[fid]
-
-
-def _sign(fields: Fields) -> float:
-    said = fields.raw("isdiffpos")
-    positive = _POSITIVE.get(str(said).lower()) if isinstance(said, str | int) else None
-    if positive is None:
-        raise fields.malformed("isdiffpos must be t, f, 1, 0, true or false", said)
-    return 1.0 if positive else -1.0
-
-
-def _detection(fields: Fields, source_id: str) -> Detection:
-    mag_ab = fields.known_number("magpsf")
-    if not 0.0 < mag_ab < 40.0:
-        raise fields.malformed("magpsf must lie in (0, 40)", mag_ab)
-    size_njy = flux_of_mag(mag_ab)
-    return Detection(
-        source_id=source_id,
-        time_unix_s=_mid_unix_s(fields),
-        band=_band(fields),
-        flux_njy=_sign(fields) * size_njy,
-        flux_err_njy=_flux_err_njy(size_njy, fields.number("sigmapsf")),
-    )
-
-
-def _flux_err_njy(size_njy: float, mag_err_ab: float | None) -> float | None:
-    """First-order flux error, the inverse of ``Detection.mag_err_ab``."""
-    if mag_err_ab is None or mag_err_ab <= 0.0:
-        return None
-    error_njy = size_njy * mag_err_ab * math.log(10.0) / 2.5
-    return error_njy if error_njy >= MIN_FLUX_ERR_NJY else None
-
-
-def _past(rows: list[Fields], own_id: int) -> tuple[tuple[Detection, ...], tuple[Limit, ...]]:
-    """Earlier detections and non-detections: a row without ``candid`` is a non-detection."""
-    detections, limits = [], []
-    for row in rows:
-        source_id = _history_id(row, own_id)
-        if source_id is not None:
-            detections.append(_detection(row, source_id))
-        elif (limit := _limit(row)) is not None:
-            limits.append(limit)
-    return ordered_history(detections, str(own_id)), ordered_limits(limits)
-
-
-def _history_id(row: Fields, own_id: int) -> str | None:
-    value = row.raw("candid")
-    if isinstance(value, float) and not math.isnan(value):
-        # A table made with pandas turns ids into floats where one is null; their last three digits
-        # are lost. The mark keeps such an id from passing for another source's exact one.
-        if abs(value) >= 2.0**63:
-            raise row.malformed("candid must fit 64 bits", value)
-        return str(own_id) if value == float(own_id) else f"~{value:.0f}"
-    source_id = row.integer("candid")
-    return None if source_id is None else str(source_id)
-
-
-def _limit(row: Fields) -> Limit | None:
-    mag_ab = row.number("diffmaglim")
-    if mag_ab is None or mag_ab <= 0.0:
-        return None
-    if mag_ab >= 40.0:
-        raise row.malformed("diffmaglim must lie in (0, 40)", mag_ab)
-    return Limit(_mid_unix_s(row), _band(row), mag_ab, LIMIT_N_SIGMA)
-
-
-def _quality(candidate: Fields) -> Quality:
-    forest, braai = candidate.number("rb"), candidate.number("drb")
-    return Quality(
-        real_bogus=forest if braai is None else braai,
-        real_bogus_forest=forest,
-        snr=candidate.number("scorr"),
-        n_bad_pixels=candidate.integer("nbad"),
-        fwhm_px=candidate.number("fwhm"),
-        elongation=candidate.number("elong"),
-        mag_difference=candidate.number("magdiff"),
-    )
+    return unix_s_of(candidate, "jdstarthist")
 
 
 def _surroundings(candidate: Fields) -> Surroundings:

@@ -11,6 +11,7 @@ from ingest_optical.packets import RawPacket
 
 ZTF_CANDIDATE = {
     "jd": 2460325.0758102,
+    "pid": 2570575813315,
     "fid": 2,
     "diffmaglim": 20.5,
     "candid": 2570575813315015014,
@@ -35,7 +36,14 @@ ZTF_CANDIDATE = {
     "jdstarthist": 2460320.5,
 }
 
-_ZTF_TYPES = {"jd": "double", "candid": "long", "fid": "int", "ra": "double", "dec": "double"}
+_ZTF_TYPES = {
+    "jd": "double",
+    "pid": "long",
+    "candid": "long",
+    "fid": "int",
+    "ra": "double",
+    "dec": "double",
+}
 
 
 def ztf_record(past=(), **candidate):

@@ -14,7 +14,7 @@ from ingest_optical.avro import (
     MAX_PACKET_BYTES,
     body_of_container,
     confluent_id,
-    decode_body,
+    read_body,
     split_container,
     writer_schema,
 )
@@ -42,7 +42,7 @@ records = st.fixed_dictionaries(
 @given(records, st.sampled_from(["null", "deflate"]))
 def test_a_container_gives_back_what_was_written(record, codec):
     body = body_of_container(container([record], TWO_FIELDS, codec), "p")
-    assert decode_body(body, "p") == record
+    assert read_body(body, "p").record == record
 
 
 @given(records, st.sampled_from(["first", "second", "third"]))
@@ -50,14 +50,14 @@ def test_a_prefix_is_the_beginning_of_the_record(record, last):
     body = body_of_container(container([record], TWO_FIELDS), "p")
     names = ["first", "second", "third"]
     kept = names[: names.index(last) + 1]
-    assert decode_body(body, "p", (last,)) == {name: record[name] for name in kept}
+    assert read_body(body, "p", (last,)).record == {name: record[name] for name in kept}
 
 
 @given(st.lists(records, max_size=8), st.sampled_from(["null", "deflate"]))
 def test_a_container_splits_into_containers_that_any_reader_reads(some, codec):
     parts = list(split_container(container(some, TWO_FIELDS, codec), "p"))
     assert [list(fastavro.reader(io.BytesIO(part))) for part in parts] == [[r] for r in some]
-    assert [decode_body(body_of_container(part, "p"), "p") for part in parts] == some
+    assert [read_body(body_of_container(part, "p"), "p").record for part in parts] == some
 
 
 def test_two_schemas_that_differ_in_one_type_are_not_confused():
@@ -71,7 +71,7 @@ def test_two_schemas_that_differ_in_one_type_are_not_confused():
         )
         file = io.BytesIO()
         fastavro.schemaless_writer(file, schema, {"x": 3})
-        values.append(decode_body(avro.Body(padded.encode(), file.getvalue()), "p")["x"])
+        values.append(read_body(avro.Body(padded.encode(), file.getvalue()), "p").record["x"])
     assert [type(value) for value in values] == [int, float]
 
 
@@ -184,7 +184,7 @@ def test_a_header_with_the_size_form_of_the_map_is_read():
     pair = varint(11) + b"avro.schema" + varint(len(text)) + text
     data = b"Obj\x01" + varint(-1) + varint(len(pair)) + pair + b"\0" + b"s" * 16
     body = body_of_container(data + block(1, RECORD), "p")
-    assert decode_body(body, "p") == {"first": 5, "second": None, "third": ""}
+    assert read_body(body, "p").record == {"first": 5, "second": None, "third": ""}
 
 
 def test_a_deflated_bomb_is_refused_before_it_unfolds():
@@ -216,7 +216,7 @@ def test_a_body_that_breaks_its_schema_costs_nothing_and_says_so(data):
     tracemalloc.start()
     try:
         with pytest.raises(MalformedAlertError, match="body"):
-            decode_body(avro.Body(json.dumps(TWO_FIELDS).encode(), data), "p")
+            read_body(avro.Body(json.dumps(TWO_FIELDS).encode(), data), "p")
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()

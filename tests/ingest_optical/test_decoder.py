@@ -1,4 +1,5 @@
 import dataclasses
+from itertools import islice
 
 import orjson
 import pytest
@@ -8,8 +9,16 @@ from hypothesis import strategies as st
 from correlator.alert import Alert
 from correlator.errors import MalformedAlertError
 from ingest_optical import decoder
-from ingest_optical.decoder import Rejected, admit, decode, decode_prefix
-from ingest_optical.packets import RawPacket
+from ingest_optical.decoder import (
+    Rejected,
+    admit,
+    admit_looked_at,
+    decode,
+    decode_prefix,
+    look_at,
+)
+from ingest_optical.first_look import place
+from ingest_optical.packets import RawPacket, read_packets
 from ingest_optical.quality import PRESETS
 from tests.ingest_optical.packet_factory import (
     container,
@@ -34,6 +43,48 @@ def test_a_first_look_is_the_alert_without_its_past():
     whole = decode(packet)
     assert len(whole.history) == len(whole.limits) == 1
     assert decode_prefix(packet) == with_nothing_past(whole)
+
+
+EVERYTHING = {"ztf": PRESETS["none"], "lsst": PRESETS["none"]}
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        ztf_packet(past=PAST),
+        lsst_confluent_packet(1101, lsst_record(past=[{}], forced=[{}])),
+        lsst_json_packet(),
+    ],
+)
+def test_going_on_after_a_first_look_gives_the_whole_alert(packet):
+    look = look_at(packet)
+    assert admit_looked_at(packet, look, EVERYTHING) == decode(packet)
+    place([look, look])
+    assert admit_looked_at(packet, look, EVERYTHING) == decode(packet)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(("folder", "most"), [("ztf", 400), ("lsst", 60)])
+def test_going_on_after_a_first_look_gives_the_whole_of_real_alerts(real_data, folder, most):
+    n_gone_on_with = 0
+    for packet in islice(read_packets(real_data / "optical" / folder), most):
+        try:
+            look, whole = look_at(packet), decode(packet)
+        except MalformedAlertError:
+            continue
+        assert admit_looked_at(packet, look, EVERYTHING) == whole
+        n_gone_on_with += look.reading is not None and look.reading.pattern is not None
+    assert n_gone_on_with > 10
+
+
+def test_what_is_broken_after_the_first_look_is_refused_when_it_is_gone_on_with():
+    packet = ztf_packet(past=PAST)
+    look = look_at(packet)
+    assert look.reading is not None
+    cut = dataclasses.replace(packet, data=packet.data[: look.reading.end + 3])
+    look.reading = look.reading._replace(body=look.reading.body._replace(data=cut.data))
+    with pytest.raises(MalformedAlertError, match="the body must follow its Avro schema"):
+        admit_looked_at(cut, look, EVERYTHING)
 
 
 def test_a_first_look_does_not_read_the_past():

@@ -42,6 +42,14 @@ def test_a_history_does_not_depend_on_the_order_of_its_rows(some, random):
     assert ordered_history(some, "7") == ordered_history(shuffled, "7")
 
 
+@given(detections, limits)
+def test_rows_that_come_in_order_are_taken_as_those_that_do_not(some, some_limits):
+    some = sorted(some, key=lambda d: d.time_unix_s)
+    some_limits = sorted(some_limits, key=lambda x: x.time_unix_s)
+    assert ordered_history(some, "7") == ordered_history(some[::-1], "7")
+    assert ordered_limits(some_limits) == ordered_limits(some_limits[::-1])
+
+
 @given(detections, st.integers(4, 40))
 def test_trimming_keeps_the_first_the_latest_and_the_first_positive_detection(some, most):
     history = ordered_history(some, own_id="7")

@@ -1,3 +1,4 @@
+import gzip
 import io
 import tarfile
 
@@ -114,7 +115,7 @@ def test_a_json_file_is_one_alert_or_a_list_of_alerts(tmp_path):
         ("a.parquet", b"PAR1....", "parquet file must be readable"),
         ("a.tar.gz", b"\x1f\x8bnothing", "archive must be readable"),
         ("a.tgz", b"", "archive must be readable"),
-        ("a.csv", b"ra,dec", "must end in one of .avro .parquet .json .tar.gz .tgz"),
+        ("a.csv", b"ra,dec", "must end in one of .avro .parquet .json .tar.gz .tgz .tar"),
         ("a.avro", b"", "must be Avro or JSON"),
         ("a.avro", b"Obj\x01", "Avro long"),
         ("a.avro", container([]), "hold one record"),
@@ -181,3 +182,30 @@ def test_a_folder_is_read_in_order_and_past_what_is_broken(tmp_path):
 def test_a_path_that_does_not_exist_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         list(read_packets(tmp_path / "nowhere.avro"))
+
+
+def plain_archive(members):
+    return gzip.decompress(archive(members))
+
+
+def test_a_plain_archive_gives_its_avro_members(tmp_path):
+    members = {
+        "b.avro": container(RECORDS[:1]),
+        "README": b"text",
+        "a.avro": container(RECORDS[1:]),
+    }
+    path = written(tmp_path / "night.tar", plain_archive(members))
+    assert ids(path) == ["21", "22", "23"]
+
+
+def test_a_plain_archive_whose_end_is_missing_is_whole(tmp_path):
+    """One that is still being written, or was when the power failed."""
+    data = plain_archive({"a.avro": container(RECORDS[:1])})
+    path = written(
+        tmp_path / "night.tar", data.rstrip(b"\0") + bytes(-len(data.rstrip(b"\0")) % 512)
+    )
+    assert ids(path) == ["21"]
+
+
+def test_a_plain_archive_of_nothing_says_so(tmp_path):
+    assert "archive must be readable" in problem(written(tmp_path / "night.tar", b""))

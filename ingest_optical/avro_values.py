@@ -1,0 +1,141 @@
+"""The values of the fields that a pattern found: records and rows of them, made when asked for."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, overload
+
+_Convert = Callable[[bytes], tuple[Any, ...]]
+"""Makes the bytes of a group a value, alone in a tuple, as struct does."""
+
+Places = Mapping[str, tuple[int, str]]
+"""Number and type of the group of each wanted field."""
+
+
+class LazyRecord(Mapping[str, object]):
+    """The wanted fields of a record, each made of its bytes when it is asked for."""
+
+    __slots__ = ("_groups", "_places")
+
+    def __init__(self, groups: tuple[bytes | None, ...], places: Places) -> None:
+        self._groups = groups
+        self._places = places
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of a field; the default for one that was not wanted or is not there."""
+        place = self._places.get(name)
+        if place is None:
+            return default
+        found = self._groups[place[0]]
+        return None if found is None else _CONVERTERS[place[1]](found)[0]
+
+    def set_flags(self) -> list[str]:
+        """Names of the wanted booleans that are true."""
+        groups = self._groups
+        return [
+            name
+            for name, (n, kind) in self._places.items()
+            if kind == "boolean" and groups[n] == _TRUE
+        ]
+
+    def __getitem__(self, name: str) -> object:
+        if name not in self._places:
+            raise KeyError(name)
+        return self.get(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+class ColumnRows(Sequence[Mapping[str, object]]):
+    """The wanted fields of the records of an array, column by column.
+
+    Parameters
+    ----------
+    n
+        Number of records.
+    columns
+        Values of each field, one for each record.
+    """
+
+    __slots__ = ("_columns", "_n")
+
+    def __init__(self, n: int, columns: Mapping[str, Sequence[object]]) -> None:
+        self._n = n
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return self._n
+
+    @overload
+    def __getitem__(self, i: int) -> Mapping[str, object]: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[Mapping[str, object]]: ...
+    def __getitem__(self, i: int | slice) -> Mapping[str, object] | Sequence[Mapping[str, object]]:
+        if isinstance(i, slice):
+            return [self[n] for n in range(*i.indices(self._n))]
+        if not -self._n <= i < self._n:
+            raise IndexError(i)
+        return {name: values[i] for name, values in self._columns.items()}
+
+    def values(self, names: Sequence[str]) -> Iterator[tuple[object, ...]]:
+        """The values of some fields of each record; None for a field that was not wanted."""
+        nothing = (None,) * self._n
+        return zip(*(self._columns.get(name, nothing) for name in names), strict=True)
+
+
+def column_of(kind: str, found: tuple[bytes | None, ...]) -> Sequence[object]:
+    """Values of one field of many records; those of a fixed size by one call."""
+    if kind not in _FIXED:
+        convert = _CONVERTERS[kind]
+        return [None if each is None else convert(each)[0] for each in found]
+    code, null = _FIXED[kind]
+    unpack = struct.Struct(f"<{len(found)}{code}").unpack
+    if None not in found:
+        return unpack(b"".join(found))  # type: ignore[arg-type]
+    values = unpack(b"".join([each or null for each in found]))
+    return [None if each is None else value for each, value in zip(found, values, strict=True)]
+
+
+def long_of(found: bytes) -> tuple[int]:
+    """The value of an Avro long of at most 63 bits (zigzag, seven bits a byte)."""
+    if len(found) == 1:
+        return _SHORT_LONGS[found[0]]
+    value = found[0] & 0x7F
+    shift = 7
+    for byte in found[1:]:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+    return ((value >> 1) ^ -(value & 1),)
+
+
+_SHORT_LONGS = tuple(((byte >> 1) ^ -(byte & 1),) for byte in range(128))
+"""Numbers of one byte."""
+
+
+def _text(found: bytes) -> tuple[str]:
+    # The size before it takes two bytes from 64 characters on.
+    return (found[1 if found[0] < 0x80 else 2 :].decode("ascii"),)
+
+
+def _boolean(found: bytes) -> tuple[bool]:
+    return (found == _TRUE,)
+
+
+_TRUE = b"\x01"
+
+_CONVERTERS: Mapping[str, _Convert] = {
+    "boolean": _boolean,
+    "int": long_of,
+    "long": long_of,
+    "float": struct.Struct("<f").unpack,
+    "double": struct.Struct("<d").unpack,
+    "string": _text,
+}
+
+_FIXED: Mapping[str, tuple[str, bytes]] = {"float": ("f", bytes(4)), "double": ("d", bytes(8))}
+"""Letter in ``struct`` and stand-in for null of the types of a fixed size."""
