@@ -2,35 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
-from sqlalchemy import select
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
 
 from correlator.alert import Alert
 from correlator.object import OpticalObject
-from correlator.wire import of_json, to_json
-from storage.database import Database, Row
+from correlator.wire import of_json
+from storage.batches import ReceivedAlert, folded_until, write_batch
+from storage.database import Database
+from storage.regions import RegionRows, objects_in_region
+from storage.rows import found_of_keys
 from storage.schema import alerts, objects
+from storage.share import Share
 
 PAGE_ROWS = 1000
 """Objects read at once when all are read."""
 
 
 class AlertStore:
-    """One row an alert, one row an object."""
+    """One row an alert, one row an object; an object is the fold of its stored alerts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put_many(self, new: Iterable[Alert]) -> None:
-        """Store alerts in one transaction; a repeated one changes nothing.
+    def put_batch(
+        self, new: Sequence[ReceivedAlert], folded: Sequence[OpticalObject]
+    ) -> list[OpticalObject]:
+        """Store alerts with their canonical JSON, and their objects, in one transaction.
 
-        A survey can send one alert id with two contents: the greater by its JSON stays, for that
-        is the same whichever comes first.
+        A repeated alert changes nothing. A survey can send one alert id of an object with two
+        contents: the greater by its JSON stays, for that is the same whichever comes first. An
+        object that does not hold every alert that is stored of it, because another worker was
+        faster, is folded from them.
+
+        Parameters
+        ----------
+        folded
+            The objects of all the alerts, with these alerts folded in, of alerts that are stored
+            by now or before.
+
+        Returns
+        -------
+        list of OpticalObject
+            The objects as they stand, in the order given.
+
+        Raises
+        ------
+        ValueError
+            An alert without its object, or an object of which no alert is stored.
         """
-        self._database.upsert(
-            alerts, [_alert_row(a) for a in new], lambda new, stored: new["body"] > stored["body"]
-        )
+        if not folded and not new:
+            return []
+        with self._database.writing() as connection:
+            others = write_batch(connection, new, folded)
+        return [others.get(obj.object_key, obj) for obj in folded] if others else list(folded)
 
     def of_object(self, survey: str, object_id: str) -> list[Alert]:
         """Alerts of an object, by time."""
@@ -44,20 +72,54 @@ class AlertStore:
             rows = connection.execute(found).all()
         return [of_json(Alert, body.encode(), f"alert {survey}:{key}") for key, body in rows]
 
-    def put_objects(self, new: Iterable[OpticalObject]) -> None:
-        """Store objects in one transaction, each unless a higher version of it is stored."""
-        self._database.upsert(
-            objects,
-            [_object_row(o) for o in new],
-            lambda new, stored: new["version"] >= stored["version"],
-        )
+    def object_until(
+        self, survey: str, object_id: str, until_unix_s: float
+    ) -> OpticalObject | None:
+        """An object by its alerts up to a moment, that moment included; None if it has none."""
+        with self._database.reading() as connection:
+            return folded_until(connection, survey, object_id, until_unix_s)
 
     def get_object(self, object_key: str) -> OpticalObject | None:
         """Object of a key; None when it is not stored."""
-        found = select(objects.c.body).where(objects.c.object_key == object_key)
+        return self.get_objects([object_key]).get(object_key)
+
+    def get_objects(self, object_keys: Collection[str]) -> dict[str, OpticalObject]:
+        """Objects by key, those of the keys that are stored."""
+        found = """
+            SELECT o.object_key, o.body FROM {wanted} CROSS JOIN objects AS o
+            WHERE o.object_key = wanted.key
+        """
         with self._database.reading() as connection:
-            body = connection.execute(found).scalar()
-        return None if body is None else _object(object_key, body)
+            rows = found_of_keys(connection, found, object_keys)
+        return {key: _object(key, body) for key, body in rows}
+
+    def region(
+        self,
+        ranges: NDArray[np.int64],
+        since_unix_s: float,
+        until_unix_s: float,
+        share: Share,
+    ) -> RegionRows:
+        """Objects of a share in some ranges of the sky that were seen in a time.
+
+        Parameters
+        ----------
+        ranges
+            Half-open, in ``index_29``, disjoint; shape ``(n, 2)``.
+        since_unix_s, until_unix_s
+            The latest alert is not older than the one, the earliest detection not younger than
+            the other.
+        """
+        with self._database.reading() as connection:
+            return objects_in_region(connection, ranges, since_unix_s, until_unix_s, share)
+
+    def latest_unix_s(self) -> float | None:
+        """Time of the latest alert; None when there are none."""
+        with self._database.reading() as connection:
+            latest: float | None = connection.execute(
+                select(func.max(objects.c.time_unix_s))
+            ).scalar()
+        return latest
 
     def objects(self, since_unix_s: float | None = None) -> Iterator[OpticalObject]:
         """Every object whose latest alert is not older than a moment, by key.
@@ -78,39 +140,6 @@ class AlertStore:
             if len(rows) < PAGE_ROWS:
                 return
             page = pages.where(c.object_key > rows[-1].object_key)
-
-
-def _alert_row(alert: Alert) -> Row:
-    return {
-        "survey": alert.survey,
-        "alert_id": alert.alert_id,
-        "object_id": alert.object_id,
-        "time_unix_s": alert.time_unix_s,
-        "ra_deg": alert.ra_deg,
-        "dec_deg": alert.dec_deg,
-        "index_29": alert.index_29,
-        "band": alert.detection.band,
-        "flux_njy": alert.detection.flux_njy,
-        "mag_ab": alert.detection.mag_ab,
-        "real_bogus": alert.quality.real_bogus,
-        "body": to_json(alert).decode(),
-    }
-
-
-def _object_row(obj: OpticalObject) -> Row:
-    return {
-        "object_key": obj.object_key,
-        "survey": obj.survey,
-        "object_id": obj.object_id,
-        "version": obj.version,
-        "ra_deg": obj.ra_deg,
-        "dec_deg": obj.dec_deg,
-        "index_29": obj.index_29,
-        "time_unix_s": obj.latest_unix_s,
-        "n_detections": len(obj.detections),
-        "real_bogus": obj.real_bogus,
-        "body": to_json(obj).decode(),
-    }
 
 
 def _object(object_key: str, body: str) -> OpticalObject:

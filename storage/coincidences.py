@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, insert, select, update
 from sqlalchemy import Row as StoredRow
@@ -14,7 +14,19 @@ from sqlalchemy import Row as StoredRow
 from correlator.ranking import Coincidence
 from correlator.wire import of_json, to_json
 from storage.database import Database, Row, equal_to, take_turn
+from storage.errors import NotOwnerError
+from storage.owners import Fence, stand_behind_all
 from storage.schema import coincidences
+
+__all__ = [
+    "CoincidenceRevision",
+    "CoincidenceState",
+    "CoincidenceStore",
+    "Fence",
+    "Gone",
+    "NotOwnerError",
+    "content_sha256",
+]
 
 
 class CoincidenceState(StrEnum):
@@ -87,12 +99,18 @@ class CoincidenceStore:
         found: Iterable[Coincidence],
         published_unix_s: float,
         gone_reason: WhyGone,
+        fence: Fence | None = None,
     ) -> list[CoincidenceRevision]:
         """Make the coincidences of an event what is published of it.
 
         A new or changed one gets its next revision, ``active``, and the one before becomes
         ``superseded``; one that is not among them any more gets a last revision, ``retracted``
         or ``expired``. The same call again makes nothing.
+
+        Parameters
+        ----------
+        fence
+            The ownership of whoever publishes.
 
         Returns
         -------
@@ -103,16 +121,19 @@ class CoincidenceStore:
         ------
         ValueError
             A coincidence of another event.
+        NotOwnerError
+            Another took the ownership over; nothing is stored.
         """
         wanted = {(c.pair.coincidence_id, c.case): c for c in found}
         if strange := {c.pair.event_key for c in wanted.values()} - {event_key}:
             raise ValueError(f"coincidences of {event_key} expected, got {sorted(strange)}")
         with self._database.writing() as connection:
             take_turn(connection, f"coincidences of {event_key}")
+            stand_behind_all(connection, [fence] if fence else [])
             current = _current_of_event(connection, event_key)
             made = [
                 *_changed(wanted, current, published_unix_s),
-                *_gone(wanted, current, published_unix_s, gone_reason),
+                *_gone(connection, wanted, current, published_unix_s, gone_reason),
             ]
             _write(connection, made)
         return made
@@ -134,6 +155,13 @@ class CoincidenceStore:
             event_key=event_key, case_name=case, object_key=object_key, is_current=True, state=state
         )
 
+    def published_keys(self) -> list[str]:
+        """Keys of the events of which something is published, sorted; reads no coincidence."""
+        c = coincidences.c
+        found = select(c.event_key).where(c.is_current, c.state == _ACTIVE).distinct()
+        with self._database.reading() as connection:
+            return sorted(connection.execute(found).scalars())
+
     def _found(self, **wanted: object) -> list[CoincidenceRevision]:
         c = coincidences.c
         found = (
@@ -147,16 +175,42 @@ class CoincidenceStore:
             return [_revision(row) for row in connection.execute(found)]
 
 
+def active_of_case(connection: Connection, case_name: str) -> list[Coincidence]:
+    """What is published in a science case, of all events."""
+    c = coincidences.c
+    found = select(coincidences).where(c.case_name == case_name, c.is_current, c.state == _ACTIVE)
+    bodies = [_revision(row).body for row in connection.execute(found)]
+    return [body for body in bodies if body is not None]
+
+
 _ACTIVE, _SUPERSEDED = str(CoincidenceState.ACTIVE), str(CoincidenceState.SUPERSEDED)
 
+
+class _Standing(NamedTuple):
+    """How a current revision stands; what was published is not read for that."""
+
+    revision: int
+    state: str
+    content_sha256: str | None
+
+
 _Key = tuple[str, str]
-_Current = dict[_Key, StoredRow[Any]]
+_Current = dict[_Key, _Standing]
 
 
 def _current_of_event(connection: Connection, event_key: str) -> _Current:
     c = coincidences.c
-    found = select(coincidences).where(c.event_key == event_key, c.is_current)
-    return {(row.coincidence_id, row.case_name): row for row in connection.execute(found)}
+    asked = c.coincidence_id, c.case_name, c.revision, c.state, c.content_sha256
+    found = select(*asked).where(c.event_key == event_key, c.is_current)
+    return {(row[0], row[1]): _Standing(*row[2:]) for row in connection.execute(found)}
+
+
+def _with_body(connection: Connection, key: _Key, revision: int) -> CoincidenceRevision:
+    c = coincidences.c
+    found = select(coincidences).where(
+        c.coincidence_id == key[0], c.case_name == key[1], c.revision == revision
+    )
+    return _revision(connection.execute(found).one())
 
 
 def _changed(
@@ -184,6 +238,7 @@ def _changed(
 
 
 def _gone(
+    connection: Connection,
     wanted: dict[_Key, Coincidence],
     current: _Current,
     published_unix_s: float,
@@ -191,10 +246,9 @@ def _gone(
 ) -> list[CoincidenceRevision]:
     made = []
     for key in sorted(current.keys() - wanted.keys()):
-        row = current[key]
-        if row.state != _ACTIVE:
+        if current[key].state != _ACTIVE:
             continue
-        last = _revision(row)
+        last = _with_body(connection, key, current[key].revision)
         said = why(last) if callable(why) else why
         gone = Gone(said) if isinstance(said, str) else said
         made.append(
@@ -220,12 +274,17 @@ def _write(connection: Connection, made: list[CoincidenceRevision]) -> None:
         .where(
             c.coincidence_id == bindparam("of_id"),
             c.case_name == bindparam("of_case"),
-            c.is_current,
+            # The whole key: by "is current" SQLite would look through all of the science case.
+            c.revision == bindparam("of_revision"),
         )
         # A retraction that is overtaken in turn remains what it was.
         .values(is_current=False, state=case((c.state == _ACTIVE, _SUPERSEDED), else_=c.state))
     )
-    keys = [{"of_id": r.coincidence_id, "of_case": r.case} for r in made if r.revision > 1]
+    keys = [
+        {"of_id": r.coincidence_id, "of_case": r.case, "of_revision": r.revision - 1}
+        for r in made
+        if r.revision > 1
+    ]
     if keys:
         connection.execute(overtaken, keys)
     if made:

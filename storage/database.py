@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Connection,
-    Engine,
-    StaticPool,
-    Table,
-    func,
-    select,
-    true,
-)
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy import ColumnElement, Connection, Engine, StaticPool, Table, func, select
 
+from storage.checkpoints import Checkpoints
 from storage.engine import writing
+from storage.rows import insert_rows, replacing
 
 Row = dict[str, Any]
 """Values of one row by column name."""
 
-Columns = ReadOnlyColumnCollection[str, Column[Any]]
-
-Replaces = Callable[[Columns, Columns], ColumnElement[bool]]
-"""Whether a new row replaces the stored one: a condition on (new columns, stored columns)."""
+ALWAYS = "TRUE"
+"""Last write wins: the rule of a table whose rows simply change."""
 
 
 class Database:
@@ -44,8 +32,12 @@ class Database:
         self._writer = writing(engine)
         none: AbstractContextManager[Any] = nullcontext()
         lock = Lock()
-        self._write_turn = lock if engine.dialect.name == "sqlite" else none
-        self._read_turn = lock if isinstance(engine.pool, StaticPool) else none
+        is_sqlite = engine.dialect.name == "sqlite"
+        is_in_memory = isinstance(engine.pool, StaticPool)
+        self._write_turn = lock if is_sqlite else none
+        self._read_turn = lock if is_in_memory else none
+        has_log = is_sqlite and not is_in_memory
+        self._checkpoints = Checkpoints(engine, lock) if has_log else None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -58,8 +50,16 @@ class Database:
         """Transaction: all of it is stored when the block ends, nothing if it raises."""
         with self._write_turn, self._writer.begin() as connection:
             yield connection
+        if self._checkpoints is not None:
+            self._checkpoints.written()
 
-    def upsert(self, table: Table, rows: Sequence[Row], replaces: Replaces | None = None) -> None:
+    def close(self) -> None:
+        """Close every connection."""
+        if self._checkpoints is not None:
+            self._checkpoints.settle()
+        self.engine.dispose()
+
+    def upsert(self, table: Table, rows: Sequence[Row], replaces: str | None = None) -> None:
         """Store rows in one transaction; see :func:`upsert`."""
         if rows:
             with self.writing() as connection:
@@ -76,39 +76,34 @@ def take_turn(connection: Connection, name: str) -> None:
 
 
 def upsert(
-    connection: Connection, table: Table, rows: Sequence[Row], replaces: Replaces | None = None
+    connection: Connection, table: Table, rows: Sequence[Row], replaces: str | None = None
 ) -> None:
     """Insert rows by primary key, as if one after the other.
 
     Parameters
     ----------
+    rows
+        All with the same columns.
     replaces
-        The rule by which a new row replaces a stored one of the same key; None keeps the stored.
+        The rule by which a new row replaces a stored one of the same key, in SQL: the new one is
+        ``excluded``, the stored one has the name of the table. None keeps the stored.
     """
-    insert: Any = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}[
-        connection.dialect.name
-    ]
-    statement = insert(table)
+    if not rows:
+        return
+    columns = tuple(rows[0])
+    keeps = "ON CONFLICT DO NOTHING"
+    on_conflict = keeps if replaces is None else replacing(table, columns, replaces)
     key = [column.name for column in table.primary_key]
-    if replaces is None:
-        statement = statement.on_conflict_do_nothing(index_elements=key)
-    else:
-        new = statement.excluded
-        statement = statement.on_conflict_do_update(
-            index_elements=key,
-            set_={column.name: new[column.name] for column in table.c if column.name not in key},
-            where=replaces(new, table.c),
-        )
     for each in _rounds(rows, key):
-        # A list of rows is an executemany: one prepared statement, no limit of variables.
-        connection.execute(statement, each)
+        values = [tuple(row[name] for name in columns) for row in each]
+        insert_rows(connection, table, columns, values, on_conflict)
 
 
 def _rounds(rows: Sequence[Row], key: list[str]) -> list[list[Row]]:
     """Rows in rounds that hold each key once: the n-th row of a key is in the n-th round.
 
-    A driver may send a batch as one statement, and PostgreSQL refuses to touch a row twice in
-    one; and the rule of a partial order is exact only one row after the other.
+    PostgreSQL refuses to touch a row twice in one statement; and the rule of a partial order is
+    exact only one row after the other.
     """
     seen: dict[tuple[Any, ...], int] = {}
     rounds: list[list[Row]] = []
@@ -121,11 +116,6 @@ def _rounds(rows: Sequence[Row], key: list[str]) -> list[list[Row]]:
         rounds[turn].append(row)
     # In the order of the key, so that two writers cannot wait for each other.
     return [sorted(each, key=lambda row: [row[name] for name in key]) for each in rounds]
-
-
-def always(_new: Columns, _stored: Columns) -> ColumnElement[bool]:
-    """Last write wins: the rule of a table whose rows simply change."""
-    return true()
 
 
 def equal_to(table: Table, **wanted: object) -> list[ColumnElement[bool]]:

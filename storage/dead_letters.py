@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from storage.database import Database, equal_to
 from storage.schema import dead_letters
@@ -21,6 +21,10 @@ class DeadLetter:
         Hash of source, packet and reason.
     rule
         The rule that it breaks, without names and values: what one counts by.
+    record_key
+        Key of the record on its topic; None when it had none, or came from no topic.
+    replayed_unix_s
+        When it was put back and understood.
     """
 
     dead_letter_id: str
@@ -30,9 +34,13 @@ class DeadLetter:
     rule: str
     reason: str
     received_unix_s: float
+    record_key: str | None
+    replayed_unix_s: float | None
 
 
 _LETTER = [dead_letters.c[name] for name in DeadLetter.__dataclass_fields__]
+
+_REFUSED_AGAIN = "dead_letters.replayed_unix_s < excluded.received_unix_s"
 
 
 class DeadLetterStore:
@@ -50,8 +58,11 @@ class DeadLetterStore:
         received_unix_s: float,
         *,
         rule: str | None = None,
+        record_key: str | None = None,
     ) -> str:
         """Store a refused packet and return its id; a repeated one changes nothing.
+
+        One that was put back and is refused again counts as never put back.
 
         Parameters
         ----------
@@ -70,23 +81,40 @@ class DeadLetterStore:
             "reason": reason,
             "received_unix_s": received_unix_s,
             "packet": packet,
+            "record_key": None if record_key is None else _plain(record_key),
+            "replayed_unix_s": None,
         }
-        self._database.upsert(dead_letters, [row])
+        self._database.upsert(dead_letters, [row], _REFUSED_AGAIN)
         return str(row["dead_letter_id"])
 
     def list(
-        self, source: str | None = None, rule: str | None = None, limit: int = 100
+        self,
+        source: str | None = None,
+        rule: str | None = None,
+        limit: int = 100,
+        *,
+        include_replayed: bool = False,
     ) -> tuple[DeadLetter, ...]:
-        """Latest refused packets, of a source or against a rule."""
+        """Latest refused packets, of a source or against a rule, that were not put back since."""
         c = dead_letters.c
+        conditions = equal_to(dead_letters, source=source, rule=rule)
+        if not include_replayed:
+            conditions.append(c.replayed_unix_s.is_(None))
         found = (
             select(*_LETTER)
-            .where(*equal_to(dead_letters, source=source, rule=rule))
+            .where(*conditions)
             .order_by(c.received_unix_s.desc(), c.dead_letter_id)
             .limit(limit)
         )
         with self._database.reading() as connection:
             return tuple(DeadLetter(*row) for row in connection.execute(found))
+
+    def mark_replayed(self, dead_letter_id: str, when_unix_s: float) -> None:
+        """Remember when a refused packet was put back."""
+        c = dead_letters.c
+        marked = update(dead_letters).where(c.dead_letter_id == dead_letter_id)
+        with self._database.writing() as connection:
+            connection.execute(marked.values(replayed_unix_s=when_unix_s))
 
     def get(self, dead_letter_id: str) -> DeadLetter | None:
         """Refused packet of an id; None when it is not stored."""

@@ -9,12 +9,52 @@ from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from correlator.errors import ConfigurationError
+from storage.errors import StoreAwayError
+
+_POOL = {"pool_size": 8, "max_overflow": 32, "pool_timeout": 10, "pool_use_lifo": True}
+"""More threads than asyncio's default executor has; who gets no connection in 10 s tries again. The
+connection used last is used next: SQLite keeps pages with each, until another one writes."""
 
 DIALECTS = ("postgresql", "sqlite")
 """The databases that the migrations and the upserts are written for."""
 
 BUSY_TIMEOUT_MS = 30_000
 """How long a SQLite writer waits for the writer of another process [ms]."""
+
+CACHE_KIB = 64_000
+"""Pages that a SQLite connection keeps in memory [KiB]: the indexes of the alerts are random."""
+
+CHECKPOINT_PAGES = 50_000
+"""WAL pages after which SQLite copies them to the file [4 KiB each] within a commit; long before
+that they are copied in the background (`storage.checkpoints`)."""
+
+CONNECT_TIMEOUT_S = 5
+"""How long a PostgreSQL server may take to accept a connection [s]."""
+
+LOCK_TIMEOUT_S = 10
+"""How long a transaction waits for another one's lock in PostgreSQL [s]."""
+
+IDLE_TIMEOUT_S = 60
+"""After which PostgreSQL ends the transaction of a client that stands still [s]: a worker that is
+frozen must not hold its locks for ever."""
+
+_POSTGRESQL_ARGUMENTS = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    # A server that vanished is noticed after at most 9 s, whether we wait for it or talk to it.
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 9000,
+    "options": (
+        f"-c lock_timeout={LOCK_TIMEOUT_S}s"
+        f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT_S}s"
+        # A plan that was made for an empty table would be kept while thousands of rows a second
+        # come; and nothing that we ask is worth compiling.
+        " -c plan_cache_mode=force_custom_plan -c jit=off"
+    ),
+}
+"""Of libpq; what the URL says goes before."""
 
 _WRITES = "correlator_writes"
 
@@ -28,7 +68,9 @@ def open_engine(url: str) -> Engine:
     Raises
     ------
     ConfigurationError
-        The URL cannot be parsed, names another database, lacks its driver, or does not connect.
+        The URL cannot be parsed, names another database, or lacks its driver.
+    StoreAwayError
+        It does not connect.
     """
     parsed = _parsed(url)
     shown = shown_url(parsed)
@@ -44,7 +86,7 @@ def open_engine(url: str) -> Engine:
     except SQLAlchemyError as error:
         engine.dispose()
         said = getattr(error, "orig", None) or error
-        raise ConfigurationError(f"event store {shown}: cannot connect: {said}") from error
+        raise StoreAwayError(f"event store {shown}: cannot connect: {said}") from error
     return engine
 
 
@@ -76,15 +118,25 @@ def _parsed(url: str) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        return _postgresql(url)
     if url.database in {None, "", ":memory:"}:
         # One connection for all threads: another one would be another, empty database.
         engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
     else:
-        engine = create_engine(url, pool_size=8, max_overflow=32)
+        engine = create_engine(url, **_POOL)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_driver_name() != "psycopg":
+        raise ImportError(f"psycopg is the one that we know, not {url.get_driver_name()}")
+    ours = {k: v for k, v in _POSTGRESQL_ARGUMENTS.items() if k not in url.query}
+    # A connection that broke while nobody used it is replaced, and with it all of its age.
+    return create_engine(url, **_POOL, pool_pre_ping=True, connect_args=ours)
 
 
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
@@ -95,6 +147,8 @@ def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
         "journal_mode = WAL",
         "synchronous = NORMAL",
         "foreign_keys = ON",
+        f"cache_size = -{CACHE_KIB}",
+        f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 

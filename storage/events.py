@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from collections.abc import Collection
 
+from sqlalchemy import ColumnElement, func, select
+
+from correlator.event import EventState
 from correlator.wire import EventRecord, of_json, to_json
-from storage.database import Database, equal_to
+from storage.database import Database
+from storage.rows import found_of_keys
 from storage.schema import events
 
 _COPIED = (
@@ -33,25 +37,45 @@ class EventStore:
         row = {name: getattr(event, name) for name in _COPIED}
         row |= {"messenger": str(event.messenger), "state": str(event.state)}
         row["body"] = to_json(event).decode()
-        self._database.upsert(
-            events, [row], lambda new, stored: new["version"] >= stored["version"]
-        )
+        self._database.upsert(events, [row], "excluded.version >= events.version")
 
     def get(self, event_key: str) -> EventRecord | None:
         """Event of a key; None when it is not stored."""
-        found = self._found(event_key=event_key)
-        return found[0] if found else None
+        return self.get_many([event_key]).get(event_key)
+
+    def get_many(self, event_keys: Collection[str]) -> dict[str, EventRecord]:
+        """Events by key, those of the keys that are stored."""
+        found = """
+            SELECT e.event_key, e.body FROM {wanted} CROSS JOIN events AS e
+            WHERE e.event_key = wanted.key
+        """
+        with self._database.reading() as connection:
+            rows = found_of_keys(connection, found, event_keys)
+        return {key: _event(key, body) for key, body in rows}
+
+    def since(self, event_unix_s: float) -> list[EventRecord]:
+        """Events that happened at a moment or later, by key."""
+        return self._found(events.c.event_unix_s >= event_unix_s)
 
     def all(self) -> list[EventRecord]:
         """Every event, by key."""
         return self._found()
 
-    def _found(self, **wanted: object) -> list[EventRecord]:
-        found = (
-            select(events.c.event_key, events.c.body)
-            .where(*equal_to(events, **wanted))
-            .order_by(events.c.event_key)
-        )
+    def latest_unix_s(self) -> float | None:
+        """T0 of the latest event that is no test; None when there is none."""
+        c = events.c
+        found = select(func.max(c.event_unix_s)).where(c.state != str(EventState.TEST))
+        with self._database.reading() as connection:
+            latest: float | None = connection.execute(found).scalar()
+        return latest
+
+    def _found(self, *conditions: ColumnElement[bool]) -> list[EventRecord]:
+        c = events.c
+        found = select(c.event_key, c.body).where(*conditions).order_by(c.event_key)
         with self._database.reading() as connection:
             rows = connection.execute(found).all()
-        return [of_json(EventRecord, body.encode(), f"event {key}") for key, body in rows]
+        return [_event(key, body) for key, body in rows]
+
+
+def _event(event_key: str, body: str) -> EventRecord:
+    return of_json(EventRecord, body.encode(), f"event {event_key}")

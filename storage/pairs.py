@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import func, select
 
 from correlator.coincidence import PairEvidence
 from correlator.wire import PairRecord, of_json, to_json
-from storage.database import Columns, Database, Row, equal_to
+from storage.database import Database, Row, equal_to, upsert
+from storage.owners import Fence, stand_behind_all
+from storage.rows import found
 from storage.schema import pairs
+from storage.share import Share, key_hash
 
 _EVIDENCE = (
     "event_class",
@@ -20,6 +23,23 @@ _EVIDENCE = (
     "log_lr",
 )
 
+_REPLACES = (
+    "excluded.event_version > pairs.event_version"
+    " OR (excluded.event_version = pairs.event_version"
+    " AND excluded.object_version >= pairs.object_version)"
+)
+
+_EVENT_KEYS = """
+    WITH RECURSIVE known(event_key) AS (
+        SELECT min(event_key) FROM pairs
+        UNION ALL
+        SELECT (SELECT min(p.event_key) FROM pairs AS p WHERE p.event_key > known.event_key)
+        FROM known WHERE known.event_key IS NOT NULL
+    )
+    SELECT event_key FROM known WHERE event_key IS NOT NULL
+"""
+"""From key to key along the index: a plain DISTINCT reads every pair."""
+
 
 class PairStore:
     """One row a pair; a withdrawn pair stays, with its reason."""
@@ -27,18 +47,61 @@ class PairStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put_many(self, records: Iterable[PairRecord]) -> None:
-        """Store pairs in one transaction, each if neither of its versions is lower.
+    def put_many(self, records: Iterable[PairRecord], fences: Sequence[Fence] = ()) -> None:
+        """Store pairs in one transaction, each unless a later one is stored.
 
-        The end is the same in any order as long as one record of a pair has the highest version
-        of its event and of its object, and the join sees to that: whichever of the two comes
-        last is compared with the other as it stands.
+        Later is that of the later event version, then of the later object version: an event that
+        moves may close earlier, and its pairs then know fewer alerts. The end is the same in any
+        order as long as one record of a pair has the highest version of its event, and of its
+        object up to the event's closing. The join sees to that: whichever of the two comes last
+        is compared with the other as it stands.
+
+        Parameters
+        ----------
+        fences
+            The ownerships of the objects by whoever compared them.
+
+        Raises
+        ------
+        NotOwnerError
+            Another took one of them over; nothing is stored.
         """
-        self._database.upsert(pairs, [_row(r) for r in records], _replaces)
+        rows = [_row(r) for r in records]
+        if rows:
+            with self._database.writing() as connection:
+                stand_behind_all(connection, fences)
+                upsert(connection, pairs, rows, _REPLACES)
 
     def live(self, event_key: str) -> list[PairEvidence]:
         """Evidence of the pairs of an event that hold, by object."""
         return self._live(event_key=event_key)
+
+    def known(self, event_key: str, share: Share) -> list[tuple[str, int, int]]:
+        """Every pair of an event with the objects of a share, live or withdrawn.
+
+        Returns
+        -------
+        list of tuple
+            Object key, event version and object version, by object.
+        """
+        sql = f"""
+            SELECT object_key, event_version, object_version FROM pairs
+            WHERE event_key = ? AND {share.condition("object_hash")} ORDER BY object_key
+        """  # noqa: S608 - the condition holds numbers only
+        with self._database.reading() as connection:
+            return [(key, event, obj) for key, event, obj in found(connection, sql, event_key)]
+
+    def keys_with_pairs(self) -> list[str]:
+        """Keys of the events that have or had a pair, sorted."""
+        with self._database.reading() as connection:
+            return [key for (key,) in found(connection, _EVENT_KEYS)]
+
+    def count_live(self, event_key: str) -> int:
+        """How many pairs of an event hold."""
+        c = pairs.c
+        live = select(func.count()).where(c.event_key == event_key, c.is_live)
+        with self._database.reading() as connection:
+            return connection.execute(live).scalar_one()
 
     def all_live(self) -> list[PairEvidence]:
         """Evidence of every pair that holds, by event and object."""
@@ -73,19 +136,13 @@ class PairStore:
         return [_evidence(key, body) for key, body in rows]
 
 
-def _replaces(new: Columns, stored: Columns) -> ColumnElement[bool]:
-    return and_(
-        new["event_version"] >= stored["event_version"],
-        new["object_version"] >= stored["object_version"],
-    )
-
-
 def _row(record: PairRecord) -> Row:
     evidence = record.evidence
     row = {
         "coincidence_id": record.coincidence_id,
         "event_key": record.event_key,
         "object_key": record.object_key,
+        "object_hash": key_hash(record.object_key.partition(":")[2]),
         "event_version": record.event_version,
         "object_version": record.object_version,
         "is_live": evidence is not None,

@@ -112,8 +112,8 @@ alerts = Table(
     "alerts",
     metadata,
     _key("survey"),
+    _key("object_id"),
     _key("alert_id"),
-    _said("object_id"),
     _said("time_unix_s", Double),
     _said("ra_deg", Double),
     _said("dec_deg", Double),
@@ -123,10 +123,9 @@ alerts = Table(
     Column("mag_ab", Double),
     Column("real_bogus", Double),
     _said("body"),
-    Index(None, "index_29", "time_unix_s"),
-    Index(None, "survey", "object_id"),
-    Index(None, "time_unix_s"),
 )
+"""One index only, for thousands come a second: whoever looks for a place or a time finds the
+object first, and its alerts lie together in the key."""
 
 objects = Table(
     "objects",
@@ -138,13 +137,28 @@ objects = Table(
     _said("ra_deg", Double),
     _said("dec_deg", Double),
     _said("index_29", BigInteger),
+    _said("key_hash", BigInteger),
+    _said("first_unix_s", Double),
     _said("time_unix_s", Double),
     _said("n_detections", Integer),
     Column("real_bogus", Double),
+    _said("is_contested", Boolean),
     _said("body"),
-    Index(None, "index_29", "time_unix_s"),
-    Index(None, "time_unix_s"),
+    # All that a look back reads, so that it never touches the rows themselves.
+    Index(
+        "ix_objects_region",
+        "index_29",
+        "time_unix_s",
+        "first_unix_s",
+        "key_hash",
+        "ra_deg",
+        "dec_deg",
+        "object_key",
+    ),
 )
+"""``first_unix_s`` and ``time_unix_s`` are of the earliest detection and of the latest alert,
+``key_hash`` is :func:`storage.share.key_hash`; an object is contested when one alert id of it came
+with two contents: then only the stored alerts tell what it is."""
 
 pairs = Table(
     "pairs",
@@ -152,6 +166,7 @@ pairs = Table(
     _key("coincidence_id"),
     _said("event_key"),
     _said("object_key"),
+    _said("object_hash", BigInteger),
     _said("event_version", Integer),
     _said("object_version", Integer),
     _said("is_live", Boolean),
@@ -184,9 +199,9 @@ coincidences = Table(
     Column("log_lr", Double),
     Column("priority", Double),
     Column("body", TEXT),
-    Index(None, "event_key", "is_current"),
+    Index(None, "event_key", "is_current", "state"),
     Index(None, "object_key"),
-    Index(None, "case_name", "is_current"),
+    Index(None, "case_name", "is_current", "state"),
     Index(None, "published_unix_s"),
 )
 
@@ -221,7 +236,28 @@ dead_letters = Table(
     _said("reason"),
     _said("received_unix_s", Double),
     _said("packet", LargeBinary),
+    Column("record_key", TEXT),
+    Column("replayed_unix_s", Double),
     Index(None, "source"),
     Index(None, "rule"),
     Index(None, "received_unix_s"),
 )
+
+owners = Table(
+    "owners",
+    metadata,
+    _key("name"),
+    _said("epoch", BigInteger),
+    _said("holder"),
+)
+"""Who does what only one may do; the epoch counts the takeovers."""
+
+lookbacks = Table(
+    "lookbacks",
+    metadata,
+    _key("event_key"),
+    _key("n_partitions", Integer),
+    _key("partition", Integer),
+    _said("version", Integer),
+)
+"""Version of an event that was searched for in a partition of the objects, of so many."""

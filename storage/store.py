@@ -17,7 +17,9 @@ from storage.dead_letters import DeadLetterStore
 from storage.engine import open_engine, shown_url
 from storage.events import EventStore
 from storage.localizations import LocalizationStore
+from storage.lookbacks import LookbackStore
 from storage.notices import NoticeStore
+from storage.owners import OwnerStore
 from storage.pairs import PairStore
 from storage.schema import metadata
 from storage.targets import TargetStore
@@ -46,6 +48,8 @@ class Store:
         self.pairs = PairStore(database)
         self.coincidences = CoincidenceStore(database)
         self.targets = TargetStore(database)
+        self.owners = OwnerStore(database)
+        self.lookbacks = LookbackStore(database)
         self.dead_letters = DeadLetterStore(database)
 
     @classmethod
@@ -87,7 +91,7 @@ class Store:
 
     def close(self) -> None:
         """Close every connection."""
-        self.engine.dispose()
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self

@@ -9,11 +9,13 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 from sqlalchemy import Row as StoredRow
 
+from correlator.policy import ScienceCase
+from correlator.priority import aged
 from correlator.ranking import Coincidence
-from correlator.target import Target, TargetState
+from correlator.target import Target, TargetState, target_list
 from correlator.wire import of_json, to_json
-from storage.coincidences import content_sha256
-from storage.database import Database, Row, always, equal_to, take_turn, upsert
+from storage.coincidences import active_of_case, content_sha256
+from storage.database import ALWAYS, Database, Row, equal_to, take_turn, upsert
 from storage.schema import targets
 
 LEFT_THE_LIST = "it is no longer among the targets of its science case"
@@ -58,15 +60,25 @@ class TargetStore:
             raise ValueError(f"targets of {case} expected, got {sorted(strange)}")
         with self._database.writing() as connection:
             take_turn(connection, f"targets of {case}")
-            known = _active(connection, case)
-            retired = [
-                _retired(_target(known[target_id]), why_gone)
-                for target_id in sorted(known.keys() - wanted.keys())
-            ]
-            rows = [_row(t, as_of_unix_s) for t in (*wanted.values(), *retired)]
-            upsert(connection, targets, rows, always)
-        changed = [t for t in wanted.values() if _differs(t, known.get(t.target_id))]
-        return [*sorted(changed, key=_place), *retired]
+            return _replaced(connection, case, wanted, as_of_unix_s, why_gone)
+
+    def refresh(self, case: ScienceCase, as_of_unix_s: float) -> list[Target]:
+        """Make the list of a science case anew from what is published of all events.
+
+        Every coincidence has its age at this moment, whenever it was published.
+        Whoever published something calls this afterwards: the last of them sees it all.
+
+        Returns
+        -------
+        list of Target
+            What changed, as :meth:`replace_list` says.
+        """
+        with self._database.writing() as connection:
+            take_turn(connection, f"targets of {case.name}")
+            found = active_of_case(connection, case.name)
+            new = target_list(case, [_aged(c, case, as_of_unix_s) for c in found])
+            wanted = {t.target_id: t for t in new}
+            return _replaced(connection, case.name, wanted, as_of_unix_s, LEFT_THE_LIST)
 
     def list(self, case: str, include_retired: bool = False) -> tuple[Target, ...]:
         """Targets of a science case by rank; then, if asked for, the retired ones by id."""
@@ -91,6 +103,24 @@ class TargetStore:
         return None if row is None else _target(row)
 
 
+def _replaced(
+    connection: Connection,
+    case: str,
+    wanted: dict[str, Target],
+    as_of_unix_s: float,
+    why_gone: Mapping[str, str] | str,
+) -> list[Target]:
+    known = _active(connection, case)
+    retired = [
+        _retired(_target(known[target_id]), why_gone)
+        for target_id in sorted(known.keys() - wanted.keys())
+    ]
+    rows = [_row(t, as_of_unix_s) for t in (*wanted.values(), *retired)]
+    upsert(connection, targets, rows, ALWAYS)
+    changed = [t for t in wanted.values() if _differs(t, known.get(t.target_id))]
+    return [*sorted(changed, key=_place), *retired]
+
+
 def _active(connection: Connection, case: str) -> dict[str, StoredRow[Any]]:
     wanted = equal_to(targets, case_name=case, state=str(TargetState.ACTIVE))
     return {row.target_id: row for row in connection.execute(select(targets).where(*wanted))}
@@ -109,6 +139,11 @@ def _differs(target: Target, row: StoredRow[Any] | None) -> bool:
         or row.rank != target.rank
         or row.content_sha256 != content_sha256(target.coincidence)
     )
+
+
+def _aged(coincidence: Coincidence, case: ScienceCase, as_of_unix_s: float) -> Coincidence:
+    now = aged(coincidence.priority, coincidence.pair, case, as_of_unix_s)
+    return replace(coincidence, priority=now)
 
 
 def _place(target: Target) -> tuple[bool, int, str]:

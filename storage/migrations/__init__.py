@@ -19,8 +19,8 @@ from storage.engine import shown_url, writing
 from storage.schema import metadata
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the tables to the newest version, in one transaction; nothing to do is fine.
+def upgrade(engine: Engine, version: str = "head") -> None:
+    """Bring the tables to a version, the newest one, in one transaction; nothing to do is fine.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def upgrade(engine: Engine) -> None:
         config = _config()
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, version)
         except (CommandError, SQLAlchemyError) as error:
             said = getattr(error, "orig", None) or error
             raise ConfigurationError(

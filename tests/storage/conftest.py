@@ -14,6 +14,11 @@ POSTGRES_URL = os.environ.get("CORRELATOR_TEST_POSTGRES")
 
 URLS = ["sqlite://", *([POSTGRES_URL] if POSTGRES_URL else [])]
 
+on_postgresql = pytest.mark.parametrize(
+    "store", [POSTGRES_URL] if POSTGRES_URL else [], indirect=True, ids=lambda _: "postgresql"
+)
+"""For what SQLite has not: a SQLite writer is alone."""
+
 named = {"params": URLS, "ids": lambda url: url.split(":")[0]}
 
 
@@ -37,7 +42,11 @@ def file_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'events.sqlite'}"
 
 
-@pytest.fixture(params=["memory", "file", *(["postgresql"] if POSTGRES_URL else [])])
+KINDS = ["memory", "file", *(["postgresql"] if POSTGRES_URL else [])]
+"""Kinds of store that threads may share."""
+
+
+@pytest.fixture(params=KINDS)
 def shared_store(request: pytest.FixtureRequest, file_url: str) -> Iterator[Store]:
     """An empty store of every kind that threads may share."""
     urls = {"memory": "sqlite://", "file": file_url, "postgresql": POSTGRES_URL}

@@ -123,6 +123,7 @@ def test_events_and_science_cases_do_not_touch_each_other(store):
     store.coincidences.publish(EVENT, both[:1], 20.0, "out of the second list")
     assert [r.case for r in store.coincidences.current()] == ["grb-afterglow", "kilonova"]
     assert [r.event_key for r in store.coincidences.current(case="kilonova")] == ["lvk:S1"]
+    assert store.coincidences.published_keys() == [EVENT, "lvk:S1"]
     object_key = both[0].pair.object_key
     assert len(store.coincidences.current(object_key=object_key)) == 2
     key = both[0].pair.coincidence_id

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from correlator.errors import ConfigurationError
 from correlator.wire import record_of_event
 from storage.engine import BUSY_TIMEOUT_MS, open_engine
+from storage.share import Share
 from storage.store import Store
 from tests.builders import (
     a_coincidence,
@@ -21,9 +22,9 @@ from tests.builders import (
     a_target,
     an_alert,
     an_event,
-    an_object,
 )
 from tests.storage.contents import contents
+from tests.storage.writers import put_alerts
 
 
 def test_a_file_is_in_wal_mode_with_foreign_keys_and_patience(file_url):
@@ -74,8 +75,10 @@ def fill(store: Store) -> None:
     store.notices.put(notice, b"packet", "a file", 1.0)
     store.localizations.put(notice.localization)
     store.events.put(record_of_event(event))
-    store.alerts.put_many([an_alert()])
-    store.alerts.put_objects([an_object()])
+    put_alerts(store, an_alert())
+    if store.owners.epoch("pairs/0") is None:
+        store.owners.take("pairs/0", "a worker")
+    store.lookbacks.mark(event.event_key, 1, Share.everything())
     store.pairs.put_many([a_pair_record()])
     store.coincidences.publish(event.event_key, [a_coincidence()], 2.0, "gone")
     store.targets.replace_list("grb-afterglow", [a_target()], 2.0)
@@ -103,7 +106,7 @@ def test_threads_write_and_read_at_once(shared_store):
     def work(worker: int) -> int:
         for batch in range(10):
             ids = [f"{worker}-{batch}-{i}" for i in range(20)]
-            store.alerts.put_many([an_alert(i, object_id=f"ZTF{worker}") for i in ids])
+            put_alerts(store, *(an_alert(i, object_id=f"ZTF{worker}") for i in ids))
             store.pairs.put_many([a_pair_record(object_version=worker * 10 + batch)])
             key = f"grb:{worker}"
             store.coincidences.publish(
@@ -154,14 +157,13 @@ def test_stores_that_open_at_once_upgrade_one_by_one(file_url):
 def test_a_batch_is_stored_whole_or_not_at_all(store):
     too_large = replace(an_alert("2"), index_29=2**70)
     with pytest.raises((OverflowError, DBAPIError)):
-        store.alerts.put_many([an_alert("1"), too_large])
+        put_alerts(store, an_alert("1"), too_large)
     assert store.counts()["alerts"] == 0
-    store.alerts.put_many([an_alert("1")])
+    put_alerts(store, an_alert("1"))
     assert store.counts()["alerts"] == 1
 
 
 def test_an_empty_batch_is_nothing(store):
-    store.alerts.put_many([])
-    store.alerts.put_objects([])
+    assert store.alerts.put_batch([], []) == []
     store.pairs.put_many([])
     assert set(store.counts().values()) == {0}

@@ -2,71 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from correlator.event import event_of
-from correlator.wire import PairRecord, record_of_event, to_json
+from correlator.wire import PairRecord, record_of_event
 from storage.store import Store
 from tests.builders import (
     a_circle,
     a_notice,
     a_pair_record,
     a_withdrawal,
-    an_alert,
-    an_object,
 )
-from tests.storage.contents import contents, delivered, emptied, in_batches
+from tests.storage.contents import delivered, emptied, in_batches
 
 laws = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 OBJECTS = ("ZTF25aaaaaaa", "ZTF25aaaaaab", "ZTF25aaaaaac")
-
-alert_lists = st.lists(
-    st.builds(
-        an_alert,
-        alert_id=st.sampled_from("123456"),
-        object_id=st.sampled_from(OBJECTS),
-        mag_ab=st.sampled_from([18.0, 19.0, 20.0]),
-    ),
-    min_size=1,
-    max_size=8,
-)
-
-
-@laws
-@given(delivered(alert_lists))
-def test_alerts_are_the_same_in_any_order_even_if_one_id_has_two_contents(reused_store, case):
-    alerts, batches = case
-    store = emptied(reused_store)
-    store.alerts.put_many(alerts)
-    at_once = contents(store)
-    emptied(store)
-    for batch in batches:
-        store.alerts.put_many(batch)
-    assert contents(store) == at_once
-    greatest: dict[str, bytes] = {}
-    for alert in alerts:
-        greatest[alert.alert_id] = max(greatest.get(alert.alert_id, b""), to_json(alert))
-    stored = [to_json(a) for key in OBJECTS for a in store.alerts.of_object("ztf", key)]
-    assert sorted(stored) == sorted(greatest.values())
-
-
-@laws
-@given(delivered(st.sets(st.sampled_from("12345"), min_size=1).map(sorted)))
-def test_an_object_is_the_one_of_most_alerts(reused_store, case):
-    ids, batches = case
-    store = emptied(reused_store)
-    # The version of an object counts its alerts: each prefix of the ids is one version.
-    versions = {k: an_object(*(an_alert(i) for i in ids[:k])) for k in range(1, len(ids) + 1)}
-    for batch in batches:
-        store.alerts.put_objects(versions[ids.index(i) + 1] for i in batch)
-    assert list(store.alerts.objects()) == [versions[len(ids)]]
-    assert store.alerts.get_object("ztf:ZTF25aaaaaaa") == versions[len(ids)]
 
 
 @laws
@@ -149,11 +103,8 @@ def test_a_batch_of_pairs_is_as_good_as_one_after_the_other(reused_store, keyed,
         store.pairs.put_many(batch)
     known: dict[str, PairRecord] = {}
     for record in records:
-        old = known.get(record.object_key, replace(record, event_version=0, object_version=0))
-        is_lower = record.event_version < old.event_version or (
-            record.object_version < old.object_version
-        )
-        if not is_lower:
+        old = known.get(record.object_key, record)
+        if (record.event_version, record.object_version) >= (old.event_version, old.object_version):
             known[record.object_key] = record
     assert {k: store.pairs.get(r.coincidence_id) for k, r in known.items()} == known
 

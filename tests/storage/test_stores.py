@@ -13,6 +13,7 @@ from correlator.wire import record_of_event
 from storage.alerts import PAGE_ROWS
 from storage.database import Database
 from storage.localizations import LocalizationStore
+from storage.share import Share
 from tests.builders import (
     T0_UNIX_S,
     a_circle,
@@ -22,8 +23,8 @@ from tests.builders import (
     a_withdrawal,
     an_alert,
     an_event,
-    an_object,
 )
+from tests.storage.writers import put_alerts
 
 
 def test_one_notice_id_with_two_contents_is_two_notices(store):
@@ -84,11 +85,13 @@ def test_the_columns_of_a_localization_say_what_it_is(store):
 
 def test_objects_come_page_by_page_and_by_recency(store):
     n = 2 * PAGE_ROWS + 1
-    objects = [
-        an_object(object_id=f"ZTF{i:05d}", time_unix_s=T0_UNIX_S + i, ra_deg=i / 10)
-        for i in range(n)
-    ]
-    store.alerts.put_objects(objects)
+    objects = put_alerts(
+        store,
+        *(
+            an_alert(object_id=f"ZTF{i:05d}", time_unix_s=T0_UNIX_S + i, ra_deg=i / 10)
+            for i in range(n)
+        ),
+    )
     assert list(store.alerts.objects()) == objects
     recent = [o.object_id for o in store.alerts.objects(since_unix_s=T0_UNIX_S + n - 2)]
     assert recent == [f"ZTF{n - 2:05d}", f"ZTF{n - 1:05d}"]
@@ -102,15 +105,75 @@ def test_text_is_ordered_by_its_bytes_in_every_database(store):
 
 
 def test_one_may_write_while_objects_are_read(store):
-    store.alerts.put_objects([an_object(object_id=f"ZTF{i}") for i in range(3)])
+    put_alerts(store, *(an_alert(object_id=f"ZTF{i}") for i in range(3)))
     for obj in store.alerts.objects():
-        store.alerts.put_objects([obj])
+        put_alerts(store, an_alert("new", obj.object_id))
     assert store.counts()["objects"] == 3
+
+
+def test_events_are_found_by_keys_and_by_time(store):
+    events = [
+        record_of_event(an_event(event_id=f"{i}", event_unix_s=T0_UNIX_S + i if i else None))
+        for i in range(4)
+    ]
+    for event in events:
+        store.events.put(event)
+    assert store.events.since(T0_UNIX_S + 2) == events[2:]
+    assert store.events.since(T0_UNIX_S + 9) == []
+    keys = [events[0].event_key, events[2].event_key]
+    assert store.events.get_many([*keys, "lvk:S1"]) == dict(zip(keys, events[::2], strict=True))
+    assert store.events.get_many([]) == {}
+
+
+def test_every_pair_is_known_by_its_event_live_or_withdrawn(store):
+    assert store.pairs.keys_with_pairs() == []
+    keys = [f"ztf:ZTF{i}" for i in range(8)]
+    for event_key in ("grb:2", "grb:1"):
+        store.pairs.put_many(
+            [
+                *(a_pair_record(event_key=event_key, object_key=k) for k in keys[:5]),
+                *(a_withdrawal(event_key=event_key, object_key=k) for k in keys[5:]),
+            ]
+        )
+    store.pairs.put_many([a_pair_record(event_key="grb:1", object_key=keys[0], object_version=3)])
+    everything = Share.everything()
+    expected = [(k, 1, 3 if k == keys[0] else 1) for k in keys]
+    assert store.pairs.known("grb:1", everything) == expected
+    assert store.pairs.known("grb:3", everything) == []
+    parts = [store.pairs.known("grb:1", Share(frozenset({p}), 3)) for p in range(3)]
+    assert sorted(pair for part in parts for pair in part) == expected
+    assert all(Share(frozenset({1}), 3).holds(k[4:]) for k, _, _ in parts[1])
+    assert store.pairs.keys_with_pairs() == ["grb:1", "grb:2"]
+    assert [store.pairs.count_live(k) for k in ("grb:1", "grb:2", "grb:3")] == [5, 5, 0]
+    assert [p.object_key for p in store.pairs.live("grb:2")] == keys[:5]
+
+
+@pytest.mark.parametrize("store", ["sqlite://"], indirect=True)
+def test_the_questions_of_every_batch_are_answered_by_an_index(store):
+    """In SQLite; PostgreSQL plans by the size of its tables."""
+    current = "SELECT * FROM coincidences WHERE {} = 'x' AND is_current = 1 AND state = 'active'"
+    three = "ix_coincidences_{0}_is_current_state ({0}=? AND is_current=? AND state=?)"
+    plans = {
+        "SELECT object_key, ra_deg, dec_deg, index_29, time_unix_s FROM objects AS o WHERE"
+        " o.index_29 >= 1 AND o.index_29 < 2 AND o.time_unix_s >= 1 AND o.first_unix_s <= 2"
+        " AND o.key_hash % 8 IN (1, 2)": "COVERING INDEX ix_objects_region",
+        "SELECT count(*) FROM alerts WHERE survey = 'ztf' AND object_id = 'x'": "COVERING INDEX",
+        current.format("case_name"): three.format("case_name"),
+        current.format("event_key"): three.format("event_key"),
+        "SELECT * FROM pairs WHERE event_key = 'x' AND is_live": "ix_pairs_event_key_is_live",
+        "UPDATE coincidences SET is_current = 0 WHERE coincidence_id = 'x' AND case_name = 'y'"
+        " AND revision = 1": "(coincidence_id=? AND case_name=? AND revision=?)",
+        "SELECT * FROM events WHERE event_unix_s >= 1": "ix_events_event_unix_s",
+    }
+    with store.engine.connect() as connection:
+        for statement, index in plans.items():
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
+            assert index in " ".join(row[3] for row in plan)
 
 
 def test_alerts_of_an_object_come_by_time(store):
     late, early = an_alert("1", time_unix_s=T0_UNIX_S + 9.0), an_alert("2", time_unix_s=T0_UNIX_S)
-    store.alerts.put_many([late, early, an_alert("3", object_id="ZTF25another")])
+    put_alerts(store, late, early, an_alert("3", object_id="ZTF25another"))
     assert store.alerts.of_object("ztf", "ZTF25aaaaaaa") == [early, late]
     assert store.alerts.of_object("lsst", "ZTF25aaaaaaa") == []
 
@@ -121,14 +184,12 @@ def test_an_equal_version_replaces_for_a_new_release_may_see_more_in_the_same_pa
     store.events.put(replace(event, far_hz=1e-9))
     assert store.events.get(event.event_key).far_hz == 1e-9
     assert store.events.get("lvk:S1") is None
-    store.alerts.put_objects([an_object(), an_object(mag_ab=17.0)])
-    assert store.alerts.get_object("ztf:ZTF25aaaaaaa") == an_object(mag_ab=17.0)
     store.pairs.put_many([a_pair_record(log_lr=1.0), a_withdrawal(), a_pair_record(log_lr=2.0)])
     assert store.pairs.all_live() == [a_pair(log_lr=2.0)]
 
 
 def test_a_body_that_someone_damaged_is_named(store):
-    store.alerts.put_objects([an_object()])
+    put_alerts(store, an_alert())
     with store.engine.begin() as connection:
         connection.execute(text("UPDATE objects SET body = '{}'"))
     with pytest.raises(MalformedPacketError, match="object ztf:ZTF25aaaaaaa"):
@@ -149,6 +210,25 @@ def test_dead_letters_are_counted_by_rule_and_listed_from_the_latest(store):
     assert (letter.reason, letter.source) == (str(error), "optical.alerts")
     assert store.dead_letters.packet(seventh) == b"7"
     assert store.dead_letters.get("unknown") is store.dead_letters.packet("unknown") is None
+
+
+def test_a_dead_letter_that_was_put_back_is_listed_only_if_asked_until_it_is_refused_again(store):
+    put = store.dead_letters.put
+    first = put("optical.alerts", "1", b"1", "reason", 1.0, record_key="ZTF1 \0")
+    second = put("optical.alerts", "2", b"2", "reason", 2.0)
+    store.dead_letters.mark_replayed(first, 10.0)
+    store.dead_letters.mark_replayed("unknown", 10.0)
+    assert [x.dead_letter_id for x in store.dead_letters.list()] == [second]
+    everything = store.dead_letters.list(include_replayed=True)
+    assert [(x.dead_letter_id, x.record_key, x.replayed_unix_s) for x in everything] == [
+        (second, None, None),
+        (first, "ZTF1 \\0", 10.0),
+    ]
+    put("optical.alerts", "1", b"1", "reason", 5.0, record_key="ZTF1 \0")  # as an old record
+    assert store.dead_letters.get(first).replayed_unix_s == 10.0
+    put("optical.alerts", "1", b"1", "reason", 11.0, record_key="ZTF1 \0")
+    assert [x.dead_letter_id for x in store.dead_letters.list()] == [first, second]
+    assert store.counts()["dead_letters"] == 2
 
 
 def test_the_dead_letter_takes_any_bytes_and_any_name(store):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from correlator.target import TargetState
+from correlator.policy import DAY_S, Policy
+from correlator.priority import priority
+from correlator.ranking import Coincidence
+from correlator.target import TargetState, target_list
 from storage.targets import LEFT_THE_LIST
-from tests.builders import a_target
+from tests.builders import T0_UNIX_S, a_coincidence, a_pair, a_target
 from tests.storage.contents import emptied
 
 CASE = "grb-afterglow"
@@ -63,6 +68,51 @@ def test_lists_do_not_touch_each_other(store):
     assert store.targets.list("kilonova") == (kilonova,)
     with pytest.raises(ValueError, match="kilonova"):
         store.targets.replace_list(CASE, (kilonova,), 30.0)
+
+
+def test_a_list_is_made_anew_from_what_is_published_of_all_events(store):
+    (case,) = (c for c in Policy().cases if c.name == CASE)
+    assert store.targets.refresh(case, 1.0) == []
+    better = a_coincidence(object_key="ztf:a", event_key="grb:1", priority=9.0)
+    worse = a_coincidence(object_key="ztf:b", event_key="grb:2", priority=1.0)
+    store.coincidences.publish("grb:2", [worse], 10.0, "gone")
+    store.coincidences.publish("grb:1", [better, replace(better, case="kilonova")], 10.0, "gone")
+    changed = store.targets.refresh(case, 11.0)
+    assert [(t.object_key, t.rank) for t in changed] == [("ztf:a", 1), ("ztf:b", 2)]
+    assert tuple(changed) == store.targets.list(CASE) == target_list(case, [worse, better])
+    assert store.targets.as_of_unix_s(CASE) == 11.0
+    assert store.targets.refresh(case, 12.0) == []
+    store.coincidences.publish("grb:1", [], 20.0, "gone")
+    changed = store.targets.refresh(case, 21.0)
+    assert [(t.object_key, t.rank) for t in changed] == [("ztf:b", 1), ("ztf:a", None)]
+
+
+moments = st.floats(0.0, 20.0).map(lambda days: T0_UNIX_S + days * DAY_S)
+events = st.lists(st.tuples(st.floats(0.0, 2.0), st.floats(0.0, 9.0), moments), max_size=5)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(of_events=events, days=st.floats(20.0, 30.0))
+def test_a_list_has_the_order_of_one_moment_whenever_each_event_was_ranked(
+    reused_store, of_events, days
+):
+    store, policy, now = emptied(reused_store), Policy(), T0_UNIX_S + days * DAY_S
+    (case,) = (c for c in policy.cases if c.name == CASE)
+
+    def ranked(pair, at_unix_s):
+        at = priority(pair, (), case, policy, at_unix_s)
+        return Coincidence(pair, CASE, 1, 1, at)
+
+    pairs = [
+        a_pair(f"grb:{n}", f"ztf:{n % 2}", log_lr=log_lr, event_unix_s=T0_UNIX_S + age * DAY_S)
+        for n, (age, log_lr, _) in enumerate(of_events)
+    ]
+    for pair, (_, _, at_unix_s) in zip(pairs, of_events, strict=True):
+        store.coincidences.publish(pair.event_key, [ranked(pair, at_unix_s)], at_unix_s, "gone")
+    store.targets.refresh(case, now)
+    assert store.targets.list(CASE) == target_list(case, [ranked(p, now) for p in pairs])
 
 
 lists = st.lists(st.sampled_from("abcd"), unique=True).map(
