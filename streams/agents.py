@@ -3,27 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+import math
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from itertools import pairwise
+from typing import TypeVar
 
-from correlator.alert import Alert
+import structlog
+
 from correlator.errors import MalformedPacketError
-from correlator.event import EventState
+from correlator.policy import ScienceCase
 from correlator.priority import Visibility
 from correlator.ranking import Ranking
-from correlator.wire import EventRecord, PairRecord, event_of_record, of_json, to_json
-from storage.coincidences import CoincidenceRevision
+from correlator.target import Target, target_list
+from correlator.wire import PairRecord, alerts_of_json, of_json, to_json
+from storage.errors import NotOwnerError
+from storage.share import Share
 from storage.store import Store
 from streams.desk import NoticeDesk
 from streams.joiner import Joiner
+from streams.outgoing import Outgoing, Send, records_of
 from streams.ranker import Ranker
-from streams.records import Record
-from streams.topics import COINCIDENCES, DEAD_LETTER, EVENTS, PAIRS, targets_topic
+from streams.records import Record, persisting
+from streams.topics import (
+    DEAD_LETTER,
+    EVENTS,
+    PAIRS,
+    partition_of,
+    targets_topic,
+)
+from streams.window import ReceivedAlert
 
-Send = Callable[[str, str, bytes], Any]
-"""Produce a record: topic, key, value; returns an awaitable."""
+log = structlog.get_logger(__name__)
+
+_LOOK_AGAIN_S = 60.0
+"""After that time a look back that failed for good is tried again [s]."""
+
+PART_ALERTS = 4000
+"""Most alerts stored in one transaction, and read while the ones before them are stored."""
+
+FIRST_ALERTS = 500
+"""Alerts of a batch that are read while nothing else can be done."""
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 @dataclass
@@ -37,6 +62,14 @@ class Tally:
         self.counts[what] = self.counts.get(what, 0) + n
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Assignment:
+    """What one rebalance gave us; another one is another, also if it gives the same."""
+
+    alerts: Share
+    pair_partitions: frozenset[int]
+
+
 @dataclass
 class Agents:
     """The handlers of the app's streams, over one store, one join and one ranker.
@@ -45,6 +78,8 @@ class Agents:
     ----------
     now
         The clock: seconds since the Unix epoch; a replay gives its own.
+    alert_partitions
+        Number of partitions of the topic of alerts.
     """
 
     store: Store
@@ -53,8 +88,28 @@ class Agents:
     ranker: Ranker
     send: Send
     now: Callable[[], float]
+    alert_partitions: int
     tally: Tally = field(default_factory=Tally)
+    positions: dict[str, int] = field(default_factory=dict)
+    last_record_unix_s: float | None = None
+    _is_owner: asyncio.Event = field(default_factory=asyncio.Event)
+    _assigned: _Assignment | None = None
+    _untold_lists: set[str] = field(default_factory=set)
+    _owning: asyncio.Lock = field(default_factory=asyncio.Lock)
     _ranking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _waiting: dict[str, None] = field(default_factory=dict)
+    _waits: asyncio.Event = field(default_factory=asyncio.Event)
+    _looking: int = 0
+    _lists_are_old: bool = False
+
+    def handled(self, records: list[Record]) -> None:
+        """Note how far the streams are handled."""
+        ends = {(record.topic, record.partition): record.offset + 1 for record in records}
+        self.positions |= {f"{topic}/{n}": end for (topic, n), end in ends.items()}
+        self.last_record_unix_s = self.now()
+
+    # -- what comes in ---------------------------------------------------------------------------
 
     async def admit_notices(self, records: list[Record]) -> None:
         """Raw notices to events."""
@@ -65,92 +120,328 @@ class Agents:
             except MalformedPacketError as error:
                 await self.bury(record, str(error), error.rule)
                 continue
-            await self.send(EVENTS.name, event.event_key, to_json(event))
+            await self.send([Outgoing(EVENTS.name, event.event_key, to_json(event))])
             self.tally.add("notices")
 
-    async def activate_events(self, records: list[Record]) -> None:
-        """Events into the book, and a look back over the alerts."""
-        for record in records:
-            event = of_json(EventRecord, record.value, record.name)
-            sha = event.localization_sha256
-            found = await asyncio.to_thread(self.store.localizations.get, sha) if sha else None
-            await self._tell(self.joiner.set_event(event_of_record(event, found)))
-
     async def join_alerts(self, records: list[Record]) -> None:
-        """Alerts into the window, and a look at the open events."""
-        alerts = [of_json(Alert, r.value, r.name) for r in records]
-        objects, pairs = self.joiner.add_alerts(alerts)
-        await asyncio.to_thread(self.store.alerts.put_many, alerts)
-        await asyncio.to_thread(self.store.alerts.put_objects, objects)
-        await self._tell(pairs)
-        self.tally.add("alerts", len(alerts))
+        """Alerts into the store and the window, and a look at the open events.
+
+        While some of them are stored, the next ones are read, for the store computes by itself;
+        and the pairs of those before are on their way.
+        """
+        first, *parts = _parts(records)
+        reading, telling = asyncio.create_task(self._understood(first)), []
+        try:
+            for part in [*parts, []]:
+                alerts = await reading
+                reading = asyncio.create_task(self._understood(part))
+                if alerts:
+                    pairs = await self._as_owner(self._join, alerts)
+                    telling.append(asyncio.create_task(self._tell(pairs)))
+                    self.tally.add("alerts", len(alerts))
+            await asyncio.gather(*telling)
+        finally:
+            await asyncio.gather(reading, *telling, return_exceptions=True)
+
+    def _join(self, alerts: list[ReceivedAlert]) -> list[PairRecord]:
+        # What was fetched before a rebalance may be another's by now, who has it delivered again.
+        share = self.joiner.share
+        own = [(a, body) for a, body in alerts if share.holds(a.object_id)]
+        if len(own) < len(alerts):
+            log.warning("alerts_of_others", n=len(alerts) - len(own))
+        return self.joiner.add_alerts(own) if own else []
 
     async def take_pairs(self, records: list[Record]) -> None:
-        """Pairs into the store; their events wait for the next ranking."""
-        pairs = [of_json(PairRecord, r.value, r.name) for r in records]
-        await asyncio.to_thread(self.store.pairs.put_many, pairs)
-        self.tally.add("pairs", len(self.ranker.apply(pairs)))
+        """Pairs, which are in the store already: their events wait for the next ranking."""
+        await self._is_owner.wait()
+        async with self._taking:
+            self.tally.add("pairs", await asyncio.to_thread(self._take, records))
+
+    def _take(self, records: list[Record]) -> int:
+        return len(self.ranker.apply([of_json(PairRecord, r.value, r.name) for r in records]))
+
+    async def keep_dead_letters(self, records: list[Record]) -> None:
+        """What could not be understood, by whichever process, into the store."""
+        for record in records:
+            said = {name: text.decode(errors="replace") for name, text in record.headers}
+            put = partial(
+                self.store.dead_letters.put,
+                source=said.get("source", record.topic),
+                packet_name=said.get("name", record.name),
+                packet=record.value,
+                reason=said.get("reason", "no reason given"),
+                received_unix_s=self.now(),
+                rule=said.get("rule"),
+                record_key=said.get("key"),
+            )
+            await asyncio.to_thread(put)
+
+    async def bury(self, record: Record, reason: str, rule: str) -> None:
+        """Into the dead letter: the bytes, where they came from, and why."""
+        if record.topic == DEAD_LETTER.name:
+            # Not into itself: it stays on its topic, and in the log.
+            log.error("dead_letter_not_stored", record=record.name, reason=reason)
+            return
+        said = {"source": record.topic, "name": record.name, "rule": rule, "reason": reason}
+        if record.key is not None:
+            said["key"] = record.key.decode(errors="replace")
+        headers = tuple((name, text.encode(errors="replace")) for name, text in said.items())
+        await self.send([Outgoing(DEAD_LETTER.name, record.topic, record.value, headers)])
+        self.tally.add("dead_letters")
+
+    # -- events ----------------------------------------------------------------------------------
+
+    async def notice_event(self, event_key: bytes) -> None:
+        """An event has arrived or changed: it waits for its look back."""
+        self._wait_for_look_back([event_key.decode(errors="replace")])
+
+    async def look_back_for_ever(self) -> None:
+        """Activate the events that wait, as they come, and look back for each."""
+        while True:
+            await self._waits.wait()
+            self._waits.clear()
+            await self.look_back_waiting()
+
+    async def look_back_waiting(self) -> None:
+        """Activate the events that wait, and look back for each."""
+        while self._waiting:
+            event_key = next(iter(self._waiting))
+            self._looking += 1
+            del self._waiting[event_key]
+            try:
+                await persisting(self._look_back, event_key)
+            except NotOwnerError:
+                self._wait_for_look_back([event_key])
+            except Exception as error:
+                log.error("look_back_failed", event_key=event_key, exc_info=error)
+                again = partial(self._wait_for_look_back, [event_key])
+                asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, again)
+            finally:
+                self._looking -= 1
+
+    async def _look_back(self, event_key: str) -> None:
+        await self._is_owner.wait()
+        chunks, telling = self.joiner.activate(event_key), asyncio.create_task(self._tell([]))
+        try:
+            # The pairs of one chunk are on their way while the next one is compared. Before the
+            # look back counts as done comes an empty one, and with it the wait for the last.
+            while (pairs := await self._next_chunk(chunks)) is not None:
+                await telling
+                telling = asyncio.create_task(self._tell(pairs))
+        finally:
+            await asyncio.gather(telling, return_exceptions=True)
+
+    async def _next_chunk(self, chunks: Iterator[list[PairRecord]]) -> list[PairRecord] | None:
+        try:
+            return await asyncio.to_thread(next, chunks, None)
+        except NotOwnerError as error:
+            await self._own_again(error)
+            raise
+
+    def _wait_for_look_back(self, event_keys: Iterable[str]) -> None:
+        self._waiting.update(dict.fromkeys(event_keys))
+        self._waits.set()
+
+    async def _tell(self, pairs: list[PairRecord]) -> None:
+        await self.send(Outgoing(PAIRS.name, p.event_key, to_json(p)) for p in pairs)
+
+    # -- ownership -------------------------------------------------------------------------------
+
+    def disown(self) -> None:
+        """Handle nothing until the new share is known."""
+        self._assigned = None
+        self._is_owner.clear()
+
+    async def own(self, alerts: Share, pair_partitions: Collection[int]) -> None:
+        """Begin to own a share of the objects and of the events; finish what others began."""
+        self._assigned = _Assignment(alerts, frozenset(pair_partitions))
+        self._is_owner.clear()
+        await self._take_over(self._assigned)
+
+    async def _take_over(self, assigned: _Assignment | None) -> None:
+        """Own what is assigned, unless something else is by the time that it is done."""
+        if assigned is None:
+            return
+        await persisting(self._take_over_once, assigned, whatever=True)
+        if assigned is self._assigned:
+            self._is_owner.set()
+
+    async def _take_over_once(self, assigned: _Assignment) -> None:
+        async with self._owning:
+            if assigned is not self._assigned:
+                return
+            await asyncio.to_thread(self.joiner.own, assigned.alerts)
+            async with self._ranking, self._taking:
+                stream = self._stream_unix_s
+                await asyncio.to_thread(self.ranker.own, assigned.pair_partitions, stream)
+            if assigned.pair_partitions:
+                self._untold_lists.update(case.name for case in self.joiner.policy.cases)
+                self._lists_are_old = True
+            self._wait_for_look_back(await asyncio.to_thread(self.joiner.undone))
+
+    async def _as_owner(self, act: Callable[[A], B], argument: A) -> B:
+        """Do something that only an owner may do, once we are one."""
+        while True:
+            await self._is_owner.wait()
+            try:
+                return await asyncio.to_thread(act, argument)
+            except NotOwnerError as error:
+                await self._own_again(error)
+
+    async def _own_again(self, error: NotOwnerError) -> None:
+        """Another took over what is assigned to us: late, or we are the one that is late.
+
+        Whoever is late learns it at the next rebalance; until then either's work is based on what
+        the store held when it took over, so nothing wrong can be stored.
+        """
+        mine = max(self.joiner.epoch_of(error.name), self.ranker.epoch_of(error.name))
+        if mine > error.epoch:
+            return  # we took over again meanwhile, and what failed belongs to the time before
+        log.warning("owning_again", reason=str(error))
+        self._is_owner.clear()
+        await self._take_over(self._assigned)
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether a share is owned; not so in a rebalance."""
+        return self._is_owner.is_set()
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether a look back waits or is under way."""
+        return bool(self._waiting or self._looking)
+
+    @property
+    def pending(self) -> int:
+        """Look backs and rankings that are not done."""
+        rankings = self.ranker.n_changed + self._lists_are_old + self._ranking.locked()
+        return len(self._waiting) + self._looking + rankings
+
+    # -- rankings --------------------------------------------------------------------------------
 
     async def rank_changed(self) -> None:
-        """Rank what changed since the last time, publish what is new."""
-        async with self._ranking:
-            as_of = self.now()
-            rankings = self.ranker.rank_changed(as_of)
-            if rankings:
+        """Rank all that changed since it was last ranked, publish what is new."""
+        self.ranker.close(self._stream_unix_s)
+        if self.is_owner and (self.ranker.n_changed or self._lists_are_old):
+            await self._rank(None)
+            await self.refresh_lists()
+
+    async def rank_due(self, interval_s: float) -> None:
+        """Rank what changed and was not ranked for a while, publish what is new."""
+        self.ranker.close(self._stream_unix_s)
+        due = self.ranker.due(time.monotonic(), interval_s) if self.is_owner else []
+        if due:
+            await self._rank(due)
+
+    async def _rank(self, event_keys: list[str] | None) -> None:
+        try:
+            async with self._ranking:
+                as_of = self._stream_unix_s
+                if not math.isfinite(as_of):
+                    return
+                rankings = await asyncio.to_thread(self.ranker.rank_changed, as_of, event_keys)
+                self._lists_are_old |= bool(rankings)
                 await self._publish_or_keep(rankings, as_of)
+        except NotOwnerError as error:
+            await self._own_again(error)
+
+    @property
+    def _stream_unix_s(self) -> float:
+        """The stream's own time: of the latest that came, and never ahead of the clock [s]."""
+        return min(self.now(), max(self.joiner.stream_unix_s, self.ranker.stream_unix_s))
 
     async def rank_all(self, visibilities: Mapping[str, Visibility] | None = None) -> list[Ranking]:
         """Rank every event anew, publish what is new."""
         async with self._ranking:
             as_of = self.now()
-            rankings = self.ranker.rank_all(as_of, visibilities)
+            rankings = await asyncio.to_thread(self.ranker.rank_all, as_of, visibilities)
             await self._publish_or_keep(rankings, as_of)
+            for case in self.joiner.policy.cases:
+                found = [c for ranking in rankings for c in ranking.coincidences]
+                targets = target_list(case, found)
+                replace = partial(self.store.targets.replace_list, case.name, targets, as_of)
+                await self._tell_targets(case.name, await asyncio.to_thread(replace))
+            self._lists_are_old = False
         return rankings
 
-    async def look_back(self) -> None:
-        """Once at the start: what a crash may have left between the store and the join."""
-        await self._tell(self.joiner.look_back())
-
     async def _publish_or_keep(self, rankings: list[Ranking], as_of_unix_s: float) -> None:
-        published = False
+        """New revisions of coincidences; what could not be published is ranked again."""
+        left = list(rankings)
         try:
-            await self._publish(rankings, as_of_unix_s)
-            published = True
+            while left:
+                begin_s = time.monotonic()
+                await self._publish(left[0], as_of_unix_s)
+                took_s = time.monotonic() - begin_s
+                self.ranker.ranked(left.pop(0).event_key, begin_s, took_s)
         finally:
-            if not published:
-                self.ranker.rank_again(rankings)
+            self.ranker.rank_again(left)
 
-    async def _publish(self, rankings: Iterable[Ranking], as_of_unix_s: float) -> None:
-        """New revisions of coincidences, then the lists that follow from them."""
-        for ranking in rankings:
-            revisions = await asyncio.to_thread(
-                self.store.coincidences.publish,
-                ranking.event_key,
-                list(ranking.coincidences),
-                as_of_unix_s,
-                self._why_gone,
-            )
-            for revision in revisions:
-                await self.send(COINCIDENCES.name, ranking.event_key, to_json(revision))
-        for case, targets in self.ranker.targets().items():
-            replace = self.store.targets.replace_list
-            for target in await asyncio.to_thread(replace, case, targets, as_of_unix_s):
-                await self.send(targets_topic(case).name, target.target_id, to_json(target))
+    async def _publish(self, ranking: Ranking, as_of_unix_s: float) -> None:
+        publish = partial(self.ranker.publish, ranking, as_of_unix_s)
+        revisions = await asyncio.to_thread(publish)
+        await self.send(r for revision in revisions for r in records_of(revision))
+        self.ranker.told(ranking.event_key)
 
-    async def bury(self, record: Record, reason: str, rule: str) -> None:
-        """Into the dead letter: the bytes, where they came from, and why."""
-        put = partial(self.store.dead_letters.put, rule=rule)
-        await asyncio.to_thread(put, record.topic, record.name, record.value, reason, self.now())
-        await self.send(DEAD_LETTER.name, record.topic, record.value)
-        self.tally.add("dead_letters")
+    async def refresh_lists(self) -> None:
+        """The lists that follow from what is published of all events, whoever published it."""
+        if not self._lists_are_old:
+            return
+        async with self._ranking:
+            as_of = self._stream_unix_s
+            if not math.isfinite(as_of):
+                # Nothing ever came, so nothing is published.
+                self._lists_are_old = False
+                return
+            for case in self.joiner.policy.cases:
+                await self._refresh_list(case, as_of)
+            self._lists_are_old = False
 
-    async def _tell(self, pairs: list[PairRecord]) -> None:
-        for pair in pairs:
-            await self.send(PAIRS.name, pair.event_key, to_json(pair))
-        self.joiner.told(pairs)
+    async def _refresh_list(self, case: ScienceCase, as_of_unix_s: float) -> None:
+        is_told = case.name not in self._untold_lists
+        self._untold_lists.add(case.name)
+        refresh = partial(self.store.targets.refresh, case, as_of_unix_s)
+        targets: Iterable[Target] = await asyncio.to_thread(refresh)
+        if not is_told:
+            whole = partial(self.store.targets.list, case.name, include_retired=True)
+            targets = await asyncio.to_thread(whole)
+        await self._tell_targets(case.name, targets)
+        self._untold_lists.discard(case.name)
 
-    def _why_gone(self, revision: CoincidenceRevision) -> str:
-        event = self.joiner.book.get(revision.event_key)
-        if event is not None and event.state is not EventState.LIVE:
-            return f"the event is {event.state}"
-        return self.ranker.why_gone(revision.event_key, revision.object_key, revision.case)
+    async def _tell_targets(self, case: str, targets: Iterable[Target]) -> None:
+        topic = targets_topic(case).name
+        await self.send(Outgoing(topic, t.target_id, to_json(t)) for t in targets)
+
+    # -- decoding --------------------------------------------------------------------------------
+
+    async def _understood(self, records: list[Record]) -> list[ReceivedAlert]:
+        """The alerts of some records; those that cannot be understood are buried."""
+        if not records:
+            return []
+        try:
+            return await asyncio.to_thread(_alerts, records, self.alert_partitions)
+        except MalformedPacketError:
+            pass
+        understood: list[ReceivedAlert] = []
+        for record in records:
+            try:
+                understood += _alerts([record], self.alert_partitions)
+            except MalformedPacketError as error:
+                await self.bury(record, str(error), error.rule)
+        return understood
+
+
+def _parts(records: list[Record]) -> list[list[Record]]:
+    """A batch in parts: a small one, and then those of the usual size."""
+    starts = [0, *range(FIRST_ALERTS, len(records), PART_ALERTS)]
+    return [records[at:end] for at, end in pairwise([*starts, len(records)])]
+
+
+def _alerts(records: list[Record], n_partitions: int) -> list[ReceivedAlert]:
+    alerts = alerts_of_json((r.value, r.name) for r in records)
+    for alert, record in zip(alerts, records, strict=True):
+        place = partition_of(alert.object_id.encode(), n_partitions)
+        if record.partition != place:
+            # Whoever owns its object never reads it there.
+            rule = "an alert in its object's partition: crc32 of the object id, modulo their number"
+            raise MalformedPacketError(record.name, rule, f"{record.partition}, not {place}")
+    return [(alert, record.value) for alert, record in zip(alerts, records, strict=True)]

@@ -6,26 +6,40 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import faust
+import structlog
 
 from correlator.policy import Policy
+from correlator.wire import to_json
+from storage.share import Share
 from storage.store import Store
 from streams import topics as table
 from streams.agents import Agents
 from streams.desk import NoticeDesk
+from streams.follower import Follower, follower_of
+from streams.heartbeat import Heartbeat
 from streams.joiner import Joiner
+from streams.kafka import register as register_kafka_transport
+from streams.log import open_log
 from streams.memory import register as register_memory_transport
+from streams.outgoing import Outgoing, Send
 from streams.ranker import Ranker
-from streams.records import Handler, consume, persisting
+from streams.records import Handler, Record, consume, persisting
 from streams.settings import StreamSettings
 from streams.shutdown import NotDrainedError, drained, stop_gracefully
-from streams.tables import AlertWindow, EventBook
+from streams.topics import Topic
+
+log = structlog.get_logger(__name__)
 
 _LAST_DRAIN_S = 30.0
+_HEARTBEAT_S = 1.0
+_LOOK_S = 0.005
+_RANK_LOOK_S = 0.02
 
 
 @dataclass
@@ -33,42 +47,113 @@ class Pipeline:
     """A Faust app with the objects that its agents work on."""
 
     app: Any
+    settings: StreamSettings
     agents: Agents
-    channels: dict[str, Any]
+    follower: Follower
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def start(self) -> None:
-        """Start the app, and make every topic with its own partitions and compaction."""
+        """Make the topics of an in-process broker, follow the events, start the app."""
+        if self._is_embedded:
+            self._declare()
+        await self.follower.start(self.agents.notice_event)
+        for work in (
+            self.agents.look_back_for_ever,
+            self._rank_for_ever,
+            self._list_for_ever,
+            self._beat_for_ever,
+        ):
+            self._tasks.append(asyncio.create_task(work()))
         await self.app.start()
-        for channel in self.channels.values():
-            await channel.declare()
 
     async def send(self, topic: str, key: str, value: bytes) -> None:
         """Produce one record and wait until the broker has it."""
-        await self.agents.send(topic, key, value)
+        await self.agents.send([Outgoing(topic, key, value)])
 
     async def stop(self) -> bool:
         """Finish what is under way, rank a last time, stop; whether nothing was left undone."""
-        if self.app.started and not self.app.crashed:
-            with contextlib.suppress(NotDrainedError):
-                await drained(self.app, within_s=_LAST_DRAIN_S)
-                await self.agents.rank_changed()
+        if self._is_embedded and self.app.started and not self.has_failed:
+            with contextlib.suppress(NotDrainedError, TimeoutError):
+                async with asyncio.timeout(_LAST_DRAIN_S):
+                    await self.idle()
+                    await self.agents.rank_changed()
         finished = await stop_gracefully(self.app)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.follower.stop()
         shutil.rmtree(str(self.app.conf.datadir), ignore_errors=True)
         return finished
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether something of it has died, so that a new one must take its place."""
+        died = any(task.done() for task in self._tasks) or self.follower.has_failed
+        return died or bool(self.app.crashed)
+
     async def idle(self) -> None:
-        """Wait until every record that was produced is handled, and all that follow from it."""
-        await drained(self.app)
+        """Wait until every record that was produced is handled, and all that follow from it.
+
+        But for the rankings, which have their own pace.
+        """
+        while True:
+            await drained(self.app)
+            if not self.agents.looks_back and await self.follower.is_level():
+                await drained(self.app)
+                if not self.agents.looks_back:
+                    return
+            await asyncio.sleep(_LOOK_S)
 
     async def not_behind(self, most: int) -> None:
         """Wait until at most so many records are unhandled."""
         await drained(self.app, most)
 
+    @property
+    def _is_embedded(self) -> bool:
+        return self.settings.broker_url.startswith("memory://")
+
+    def _declare(self) -> None:
+        broker = open_log(urlsplit(self.settings.broker_url).netloc)
+        for topic in table.all_topics(self.agents.joiner.policy):
+            partitions = self.settings.partitions_of(topic)
+            broker.create_topic(topic.name, partitions, topic.is_compacted)
+
+    async def _rank_for_ever(self) -> None:
+        interval_s = self.settings.ranking_interval_s
+        while True:
+            await asyncio.sleep(min(_RANK_LOOK_S, interval_s))
+            await persisting(self.agents.rank_due, interval_s, whatever=True)
+
+    async def _list_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(2.0 * self.settings.ranking_interval_s)
+            await persisting(self.agents.refresh_lists, whatever=True)
+
+    async def _beat_for_ever(self) -> None:
+        while True:
+            await persisting(self._beat, whatever=True)
+            await asyncio.sleep(_HEARTBEAT_S)
+
+    async def _beat(self) -> None:
+        beat = self._heartbeat(await self.follower.is_level())
+        await self.agents.send([Outgoing(table.HEARTBEAT.name, beat.source, to_json(beat))])
+
+    def _heartbeat(self, is_level: bool) -> Heartbeat:
+        pending = self.agents.pending + (not is_level)
+        return Heartbeat(
+            source=self.settings.worker_name,
+            time_unix_s=self.agents.now(),
+            last_record_unix_s=self.agents.last_record_unix_s,
+            positions=dict(self.agents.positions),
+            pending=pending,
+            is_idle=pending == 0 and self.agents.is_owner,
+        )
+
 
 def create_app(
     settings: StreamSettings, store: Store, policy: Policy, now: Callable[[], float]
 ) -> Pipeline:
-    """Make the app: topics, tables, agents and the ranking timer.
+    """Make the app: topics, agents and what they work on.
 
     Parameters
     ----------
@@ -76,78 +161,90 @@ def create_app(
         The clock [s since the Unix epoch].
     """
     register_memory_transport()
-    folder = tempfile.mkdtemp(prefix=f"{settings.app_id}-")
+    register_kafka_transport()
+    app = _faust_app(settings)
+    topics = {t.name: t for t in table.all_topics(policy)}
+    channels = {name: _channel(app, topic, settings) for name, topic in topics.items()}
+
+    async def send(records: Iterable[Outgoing]) -> None:
+        # Straight to the producer: past a channel's way of sending, which costs as much again.
+        producer = await app.maybe_start_producer()
+        sent = []
+        for r in records:
+            n = settings.partitions_of(topics[r.topic])
+            place = table.partition_of((r.place or r.key).encode(), n)
+            key, headers = r.key.encode(), dict(r.headers)
+            sent.append(await producer.send(r.topic, key, r.value, place, None, headers))
+        # Sent is not stored: only the broker's own answer lets a record be acknowledged.
+        await asyncio.gather(*sent)
+
+    agents = agents_of(settings, store, policy, send, now)
+    for topic, handle in routes_of(agents).items():
+        _add_agent(app, channels[topic.name], topic.name, handle, agents, settings)
+    _follow_assignment(app, agents, settings)
+    follower = follower_of(settings.broker_url, table.EVENTS.name)
+    return Pipeline(app, settings, agents, follower)
+
+
+def agents_of(
+    settings: StreamSettings, store: Store, policy: Policy, send: Send, now: Callable[[], float]
+) -> Agents:
+    """The handlers of one worker, and what they work on."""
+    joiner = Joiner(store, policy, settings.worker_name, now)
+    ranker = Ranker(store, policy, settings.worker_name, settings.pair_partitions)
+    desk = NoticeDesk(store)
+    return Agents(store, desk, joiner, ranker, send, now, settings.alert_partitions)
+
+
+def routes_of(agents: Agents) -> dict[Topic, Handler]:
+    """Which topic goes to which handler."""
+    return {
+        table.NOTICES_RAW: agents.admit_notices,
+        table.OPTICAL_ALERTS: agents.join_alerts,
+        table.PAIRS: agents.take_pairs,
+        table.DEAD_LETTER: agents.keep_dead_letters,
+    }
+
+
+def _faust_app(settings: StreamSettings) -> Any:
     app = faust.App(
         settings.app_id,
         broker=settings.broker_url,
+        broker_client_id=settings.worker_name,
         store="memory://",
         web_enabled=False,
         topic_disable_leader=True,
         autodiscover=False,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=settings.fetch_bytes,
+        producer_max_request_size=table.DEAD_LETTER.max_message_bytes,
+        producer_request_timeout=settings.request_timeout_s,
         broker_commit_interval=settings.commit_interval_s,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / 5.0,
+        broker_rebalance_timeout=settings.rebalance_timeout_s,
+        broker_max_poll_interval=settings.longest_batch_s,
+        broker_max_poll_records=settings.batch_size,
+        stream_buffer_maxsize=settings.buffered_chunks,
         topic_partitions=settings.alert_partitions,
         # Faust wants a folder for tables that we do not use; not in the user's one.
-        datadir=folder,
+        datadir=tempfile.mkdtemp(prefix=f"{settings.app_id}-"),
     )
-    channels = _channels(app, settings, policy)
-
-    async def send(topic: str, key: str, value: bytes) -> None:
-        await channels[topic].send(key=key.encode(), value=value)
-
-    agents = _agents(store, policy, send, now)
-    for topic, handle in _routes(agents).items():
-        _add_agent(app, channels[topic.name], topic.name, handle, agents, settings)
-
-    @app.task  # type: ignore[untyped-decorator]
-    async def rank_changed() -> None:
-        # Not a Faust timer: that one complains when a ranking takes longer than the interval.
-        while True:
-            await asyncio.sleep(settings.ranking_interval_s)
-            await persisting(agents.rank_changed, whatever=True)
-
-    return Pipeline(app, agents, channels)
+    app.takes_chunks = True
+    return app
 
 
-def _agents(
-    store: Store,
-    policy: Policy,
-    send: Callable[[str, str, bytes], Any],
-    now: Callable[[], float],
-) -> Agents:
-    book = EventBook()
-    joiner = Joiner(AlertWindow(), book, policy)
-    ranker = Ranker(book, policy)
-    return Agents(store, NoticeDesk(store), joiner, ranker, send, now)
-
-
-def _routes(agents: Agents) -> dict[table.Topic, Handler]:
-    return {
-        table.NOTICES_RAW: agents.admit_notices,
-        table.EVENTS: agents.activate_events,
-        table.OPTICAL_ALERTS: agents.join_alerts,
-        table.PAIRS: agents.take_pairs,
-    }
-
-
-def _channels(app: Any, settings: StreamSettings, policy: Policy) -> dict[str, Any]:
-    partitions = {
-        table.OPTICAL_ALERTS.name: settings.alert_partitions,
-        table.PAIRS.name: settings.pair_partitions,
-        table.COINCIDENCES.name: settings.pair_partitions,
-    }
-    topics = (*table.TOPICS, *(table.targets_topic(c.name) for c in policy.cases))
-    return {
-        topic.name: app.topic(
-            topic.name,
-            key_type=bytes,
-            value_type=bytes,
-            key_serializer="raw",
-            value_serializer="raw",
-            partitions=partitions.get(topic.name, topic.partitions),
-            compacting=topic.is_compacted,
-        )
-        for topic in topics
-    }
+def _channel(app: Any, topic: Topic, settings: StreamSettings) -> Any:
+    return app.topic(
+        topic.name,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+        partitions=settings.partitions_of(topic),
+        compacting=topic.is_compacted,
+        internal=False,
+    )
 
 
 def _add_agent(
@@ -158,8 +255,37 @@ def _add_agent(
     agents: Agents,
     settings: StreamSettings,
 ) -> None:
+    async def handle_and_note(records: list[Record]) -> None:
+        await handle(records)
+        agents.handled(records)
+
     async def agent(stream: Any) -> None:
-        await consume(stream, handle, agents.bury, settings.batch_size, settings.batch_within_s)
+        chunks, within_s = settings.batch_chunks, settings.batch_within_s
+        await consume(stream, handle_and_note, agents.bury, chunks, within_s)
 
     agent.__name__ = name.replace(".", "_")
     app.agent(channel, name=f"{settings.app_id}.{name}")(agent)
+
+
+def _follow_assignment(app: Any, agents: Agents, settings: StreamSettings) -> None:
+    """Tell the agents which partitions are theirs, whenever that changes."""
+    owning: set[asyncio.Task[None]] = set()
+
+    async def own(assigned: set[Any]) -> None:
+        alerts, pairs = (
+            frozenset(tp.partition for tp in assigned if tp.topic == topic.name)
+            for topic in (table.OPTICAL_ALERTS, table.PAIRS)
+        )
+        await agents.own(Share(alerts, settings.alert_partitions), pairs)
+        log.info("partitions_owned", alerts=sorted(alerts), pairs=sorted(pairs))
+
+    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
+    async def revoked(_app: Any, _revoked: set[Any], **_kwargs: Any) -> None:
+        agents.disown()
+
+    @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
+    async def assigned(_app: Any, assigned: set[Any], **_kwargs: Any) -> None:
+        # Not awaited: the rebalance must not wait for the store. The agents wait instead.
+        task = asyncio.create_task(own(assigned))
+        owning.add(task)
+        task.add_done_callback(owning.discard)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from correlator.errors import MalformedPacketError
 from correlator.event import Event, apply_notice, event_of
+from correlator.notice import Notice
 from correlator.wire import EventRecord, record_of_event
 from ingest_vo.reader import to_notice
 from storage.store import Store
+
+CACHED_EVENTS = 100
+"""Events kept in memory with their notices; a sky map is about 1 MB."""
 
 
 class NoticeDesk:
     """Reads notices, folds them into events and remembers both.
 
-    What it holds in memory is a cache: an event that it does not know is folded anew from the
-    packets in the store, so a restart changes nothing.
+    What it holds in memory is a cache: an event that it does not know, or that the store knows
+    more of, is folded anew from the packets in the store. So neither a restart nor a second desk
+    changes anything.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._events: dict[str, Event] = {}
+        self._events: OrderedDict[str, Event] = OrderedDict()
 
     def admit(self, packet: bytes, name: str, received_unix_s: float) -> EventRecord:
         """Read one packet and return the record of its event as it stands now.
@@ -32,18 +39,26 @@ class NoticeDesk:
             The packet cannot be understood.
         """
         notice = to_notice(packet, name)
-        event = apply_notice(self._known(notice.event_key), notice)
         self._store.notices.put(notice, packet, name, received_unix_s)
+        event = self._folded(notice)
         if event.localization is not None:
             self._store.localizations.put(event.localization)
         record = record_of_event(event)
         self._store.events.put(record)
-        self._events[event.event_key] = event
+        self._remember(event)
         return record
 
-    def _known(self, event_key: str) -> Event | None:
-        if event_key in self._events:
-            return self._events[event_key]
+    def _folded(self, notice: Notice) -> Event:
+        known = self._events.get(notice.event_key)
+        stored = self._store.notices.find(event_key=notice.event_key, limit=_ALL)
+        identities = {(n.notice_id, n.content_sha256) for n in stored}
+        if known is not None or len(identities) == 1:
+            event = apply_notice(known, notice)
+            if {(n.notice_id, n.content_sha256) for n in event.notices} == identities:
+                return event
+        return event_of([notice, *self._stored_notices(notice.event_key)])
+
+    def _stored_notices(self, event_key: str) -> list[Notice]:
         notices = []
         for name, packet in self._store.notices.packets_of_event(event_key):
             try:
@@ -51,4 +66,13 @@ class NoticeDesk:
             except MalformedPacketError:
                 # Understood by an earlier release, refused by this one: the others still stand.
                 continue
-        return event_of(notices) if notices else None
+        return notices
+
+    def _remember(self, event: Event) -> None:
+        self._events[event.event_key] = event
+        self._events.move_to_end(event.event_key)
+        while len(self._events) > CACHED_EVENTS:
+            self._events.popitem(last=False)
+
+
+_ALL = 1_000_000

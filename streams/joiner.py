@@ -1,126 +1,358 @@
-"""The join: whichever of object and event comes second finds the other, by one function."""
+"""The join: whichever of object and event comes second finds the other, by one function.
+
+What closes the race between the sides is order: objects are in the store before they are matched
+with the book, and an event is in the book before the store is searched for it. Both happen in the
+worker that owns the object's partition, so nothing rests on clocks or on other workers.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from threading import RLock
+from typing import NamedTuple
 
-from correlator.alert import Alert
-from correlator.coincidence import Miss, PairEvidence, admission, coincidence_id, correlate
+import numpy as np
+import structlog
+
+from correlator.coincidence import Miss, PairEvidence, admission, coincidence_id, correlate_many
+from correlator.errors import CorrelatorError
 from correlator.event import Event
 from correlator.object import OpticalObject
-from correlator.policy import Policy
-from correlator.wire import PairRecord, pair_record
-from streams.tables import AlertWindow, EventBook
+from correlator.policy import DAY_S, Policy
+from correlator.window import closes_unix_s
+from correlator.wire import EventRecord, PairRecord, event_of_record, pair_record
+from skymaps.healpix import Positions
+from skymaps.localization import LEVEL_SLACK
+from storage.owners import Fence
+from storage.share import Share
+from storage.store import Store
+from streams.book import EventBook
+from streams.window import AlertWindow, ReceivedAlert
+
+log = structlog.get_logger(__name__)
+
+log = structlog.get_logger(__name__)
+
+LATENESS_S = 2 * DAY_S
+"""How late an alert may come without a closed event being read from the store again."""
+
+MAX_CLOSED_EVENTS = 64
+"""Closed events that stay in memory for the late."""
+
+MAX_CLOSED_WHEN_LATE = 1_000
+"""The same while alerts come late all the time: a shuffled replay."""
+
+_IN_ORDER_BATCHES = 20
+"""So many batches without a late alert are in order again."""
+
+CHUNK_OBJECTS = 500
+"""Objects that a look back compares at once: the most likely places first."""
 
 
 class Joiner:
-    """The two tables and what holds between them.
+    """One worker's join: its events, its share of the objects, the pairs that they made.
 
-    Every method is one step: nothing else of the join may run inside it, and that closes the
-    race between the sides (write the object, then match; activate the event, then look back).
+    Calls block and may come from several threads: alerts from one, look backs from others. What
+    compares and stores the pairs is one step at a time: nothing may change an event or an object
+    between the comparison and the pair.
+
+    Parameters
+    ----------
+    holder
+        Who joins: the name of the worker.
+    now
+        The clock [s since the Unix epoch]: no stream is ahead of it.
     """
 
-    def __init__(self, window: AlertWindow, book: EventBook, policy: Policy) -> None:
-        self.window = window
-        self.book = book
+    def __init__(self, store: Store, policy: Policy, holder: str, now: Callable[[], float]) -> None:
+        self.book = EventBook()
+        self.window = AlertWindow(store.alerts)
         self.policy = policy
-        self._live: dict[str, dict[str, _Versions]] = defaultdict(dict)
+        self.stream_unix_s = -math.inf
+        self._store = store
+        self._holder = holder
+        self._now = now
+        self._tenure = _Tenure(Share(frozenset(), 1), ())
+        self._looking: set[str] = set()
+        self._batches_in_order = 0
+        self._paired = _Paired()
+        self._horizon_unix_s = math.inf
+        self._turn = RLock()
 
-    def resume(self, pairs: Iterable[PairEvidence]) -> None:
-        """Remember which pairs held before a restart, so that they can be withdrawn."""
-        for pair in pairs:
-            self._live[pair.event_key][pair.object_key] = _versions(pair)
+    def own(self, share: Share) -> None:
+        """Begin to own a share of the objects; what was known of another is forgotten.
 
-    def told(self, records: Iterable[PairRecord]) -> None:
-        """Forget the pairs whose withdrawal is out.
-
-        Not before: a batch that fails half way is handled again, and must say the same again.
+        Each partition gets a new epoch in the store: whoever owned it before can store no pairs
+        any more. What is in memory is brought up to the store's state after that.
         """
-        for record in records:
-            live = self._live[record.event_key]
-            held = live.get(record.object_key)
-            if record.evidence is None and held is not None and _covers(_versions(record), held):
-                del live[record.object_key]
+        with self._turn:
+            names = [f"objects/{p}/{share.of}" for p in share.partitions]
+            fences = self._store.owners.take_many(names, self._holder)
+            self._tenure = _Tenure(share, tuple(fences))
+            self.window.forget()
+            self._paired = _Paired()
+            if not math.isfinite(self.stream_unix_s):
+                self._pass(self._store.alerts.latest_unix_s())
+                self._pass(self._store.events.latest_unix_s())
+            keys = [event.event_key for event in self.book.events()]
+            for record in self._store.events.get_many(keys).values():
+                self._enter_if_readable(record)
 
-    def look_back(self) -> list[PairRecord]:
-        """Every open event against every object: what a crash may have left undone."""
-        return [record for event in list(self.book.events()) for record in self.set_event(event)]
+    @property
+    def share(self) -> Share:
+        """The objects that are ours."""
+        return self._tenure.share
 
-    def add_alerts(self, alerts: Iterable[Alert]) -> tuple[list[OpticalObject], list[PairRecord]]:
-        """Fold alerts into their objects; the objects, and every pair that this changes."""
-        changed = {obj.object_key: obj for obj in map(self.window.fold, alerts)}
-        objects = list(changed.values())
-        records = [
-            record
-            for event, obj in self.book.candidates(objects, self.policy)
-            if (record := self._compare(obj, event)) is not None
-        ]
-        records += self._withdrawn_of_objects(objects, records)
-        return objects, records
+    def epoch_of(self, name: str) -> int:
+        """Our epoch of an ownership; 0 for what is not ours."""
+        return next((f.epoch for f in self._tenure.fences if f.name == name), 0)
 
-    def set_event(self, event: Event) -> list[PairRecord]:
-        """Activate an event (or a later version of it) and look back; the pairs that change."""
-        if not self.book.put(event):
-            return []
-        records: list[PairRecord] = []
-        if admission(event, self.policy) is None:
-            found = self.window.candidates(event, self.policy)
-            records = [r for obj in found if (r := self._compare(obj, event)) is not None]
-        compared = {r.object_key for r in records}
-        for object_key in sorted(self._live[event.event_key].keys() - compared):
-            obj = self.window.get(object_key)
-            if obj is not None and (record := self._compare(obj, event)) is not None:
-                records.append(record)
+    def add_alerts(self, alerts: Sequence[ReceivedAlert]) -> list[PairRecord]:
+        """Store alerts with their objects; every pair that this changes, stored.
+
+        Raises
+        ------
+        NotOwnerError
+            Some of the share belongs to another worker by now.
+        """
+        tenure = self._tenure
+        objects = self.window.fold(alerts)
+        since = _earliest_of_objects(alerts)
+        self._reach_back_to(min(since.values()))
+        with self._turn:
+            records = [
+                record
+                for event, candidates in self._to_compare(objects, since)
+                for record in self._compared(event, candidates)
+            ]
+            self._store.pairs.put_many(records, tenure.fences)
+        self._advance(max(alert.time_unix_s for alert, _ in alerts))
         return records
 
-    def _withdrawn_of_objects(
-        self, objects: list[OpticalObject], records: list[PairRecord]
-    ) -> list[PairRecord]:
-        """Pairs of these objects that held and were no candidates any more."""
-        compared = {(r.event_key, r.object_key) for r in records}
-        gone = [
-            (event_key, obj)
-            for obj in objects
-            for event_key, live in self._live.items()
-            if obj.object_key in live and (event_key, obj.object_key) not in compared
-        ]
-        withdrawn = []
-        for event_key, obj in gone:
-            event = self.book.get(event_key)
-            if event is not None and (record := self._compare(obj, event)) is not None:
-                withdrawn.append(record)
-        return withdrawn
+    def activate(self, event_key: str) -> Iterator[list[PairRecord]]:
+        """Take an event as it stands in the store and look back; the pairs that change, stored.
 
-    def _compare(self, obj: OpticalObject, event: Event) -> PairRecord | None:
-        """The pair's record: its evidence, its withdrawal if it held before, or None."""
-        live = self._live[event.event_key]
-        result = correlate(obj, event, self.policy)
-        if isinstance(result, PairEvidence):
-            live[obj.object_key] = _versions(result)
-            return pair_record(result)
-        return _withdrawal(obj, event, result) if obj.object_key in live else None
+        The most likely places come first, so that the first pairs are out before the last ones
+        are made. An empty list comes last: whoever asks for more after it has told all pairs, and
+        the look back counts as done.
+
+        Raises
+        ------
+        NotOwnerError
+            Some of the share belongs to another worker by now.
+        """
+        record = self._store.events.get(event_key)
+        if record is None:
+            return
+        with self._turn:
+            tenure, event = self._tenure, self._enter(record)
+            self._looking.add(event_key)
+        try:
+            if not tenure.share.is_none:
+                yield from self._look_back(event, tenure)
+                yield []
+                self._store.lookbacks.mark(event_key, event.version, tenure.share)
+        finally:
+            self._looking.discard(event_key)
+
+    def undone(self) -> list[str]:
+        """Keys of the events that some partition of this share has not been searched for."""
+        return self._store.lookbacks.undone(self.share)
+
+    def _enter(self, record: EventRecord) -> Event:
+        """Take an event into the book; one that can have no pairs only if it once had some."""
+        bare = event_of_record(record, None)
+        self._recall_pairs(record.event_key)
+        if admission(bare, self.policy) not in (None, Miss.NO_LOCALIZATION):
+            self.book.remove(record.event_key)
+            if self._paired.objects_of(record.event_key):
+                self.book.put(bare)
+            return bare
+        sha = record.localization_sha256
+        event = event_of_record(record, self._store.localizations.get(sha) if sha else None)
+        self.book.put(event)
+        self._pass(event.event_unix_s)
+        return event
+
+    def _enter_if_readable(self, record: EventRecord) -> None:
+        """Take an event into the book, unless what is stored of it is damaged.
+
+        The others must not wait for it; its own look back fails and says so again and again.
+        """
+        try:
+            self._enter(record)
+        except (CorrelatorError, ValueError) as error:
+            log.error("event_unreadable", event_key=record.event_key, error=str(error))
+
+    def _pass(self, unix_s: float | None) -> None:
+        """Let the stream's time go on; a date in the future does not."""
+        if unix_s is not None:
+            self.stream_unix_s = max(self.stream_unix_s, min(unix_s, self._now()))
+
+    def _recall_pairs(self, event_key: str) -> None:
+        for object_key, _, _ in self._store.pairs.known(event_key, self.share):
+            self._paired.add(event_key, object_key)
+
+    def _to_compare(
+        self, objects: list[OpticalObject], since: dict[str, float]
+    ) -> list[tuple[Event, list[OpticalObject]]]:
+        """Events that alerts may have changed something for, with the objects."""
+        chosen: dict[str, dict[str, OpticalObject]] = defaultdict(dict)
+        for event, place in self.book.candidates(objects, self.policy):
+            chosen[event.event_key][objects[place].object_key] = objects[place]
+        for obj in objects:
+            for event_key in self._paired.events_of(obj.object_key):
+                chosen[event_key][obj.object_key] = obj
+        found = []
+        for event_key in sorted(chosen):
+            known = self.book.get(event_key)
+            if known is not None:
+                closes = _closes(known, self.policy)
+                open_to = [o for key, o in chosen[event_key].items() if since[key] <= closes]
+                found.append((known, open_to))
+        return found
+
+    def _look_back(self, event: Event, tenure: _Tenure) -> Iterator[list[PairRecord]]:
+        keys = self._keys_in_region(event, tenure.share)
+        inside = set(keys)
+        keys += sorted(self._paired.objects_of(event.event_key) - inside)
+        for start in range(0, len(keys), CHUNK_OBJECTS):
+            chunk = keys[start : start + CHUNK_OBJECTS]
+            with self._turn:
+                found = self.window.get_many(chunk)
+                records = self._compared(event, [found[key] for key in chunk if key in found])
+                self._store.pairs.put_many(records, tenure.fences)
+            yield records
+
+    def _keys_in_region(self, event: Event, share: Share) -> list[str]:
+        t0, localization = event.event_unix_s, event.localization
+        if admission(event, self.policy) is not None or t0 is None or localization is None:
+            return []
+        rows = self.window.region(
+            self.book.region(event, self.policy),
+            t0 - self.policy.prior_tolerance_s,
+            _closes(event, self.policy),
+            share,
+        )
+        if not rows.keys:
+            return []
+        match = localization.match(Positions(rows.ra_deg, rows.dec_deg, rows.index_29))
+        inside = np.flatnonzero(match.inside(self.policy.widest_level + LEVEL_SLACK))
+        best = np.argsort(-match.probdensity_per_sr[inside], kind="stable")
+        return [rows.keys[row] for row in inside[best]]
+
+    def _compared(self, event: Event, objects: Iterable[OpticalObject]) -> list[PairRecord]:
+        closes = _closes(event, self.policy)
+        paired = self._paired.objects_of(event.event_key)
+        records, seen = [], []
+        for obj in objects:
+            until = self.window.until(obj, closes)
+            if until is not None:
+                seen.append(until)
+            elif obj.object_key in paired:
+                records.append(_withdrawal(obj, event, Miss.AFTER_CLOSING, version=0))
+        for obj, result in zip(seen, correlate_many(seen, event, self.policy), strict=True):
+            if isinstance(result, PairEvidence):
+                self._paired.add(event.event_key, obj.object_key)
+                records.append(pair_record(result))
+            elif obj.object_key in paired:
+                records.append(_withdrawal(obj, event, result, obj.version))
+        return records
+
+    def _reach_back_to(self, unix_s: float) -> None:
+        """Have every event in the book that an alert of some moment can still change."""
+        self._batches_in_order += 1
+        if unix_s >= self._horizon_unix_s:
+            return
+        self._batches_in_order = 0
+        with self._turn:
+            for record in self._store.events.since(unix_s - self.policy.longest_open_s):
+                closes = _closes(event_of_record(record, None), self.policy)
+                if closes >= unix_s and self.book.get(record.event_key) is None:
+                    self._enter_if_readable(record)
+            self._horizon_unix_s = unix_s
+
+    def _advance(self, unix_s: float) -> None:
+        """Let the events go that closed long before the stream's time, the oldest first.
+
+        Not so many while alerts come late, which need them: a shuffled replay would read them
+        anew for each batch.
+        """
+        with self._turn:
+            self._pass(unix_s)
+            closed = self.book.closed_before(self.stream_unix_s - LATENESS_S, self.policy)
+            closed = [event for event in closed if event.event_key not in self._looking]
+            is_in_order = self._batches_in_order > _IN_ORDER_BATCHES
+            most = MAX_CLOSED_EVENTS if is_in_order else MAX_CLOSED_WHEN_LATE
+            if len(closed) <= most:
+                return
+            closed.sort(key=lambda e: _closes(e, self.policy))
+            for event in closed[: len(closed) - most // 2]:
+                self.book.remove(event.event_key)
+                self._paired.forget(event.event_key)
+                after = math.nextafter(_closes(event, self.policy), math.inf)
+                self._horizon_unix_s = max(self._horizon_unix_s, after)
+            log.info("events_left_memory", n_events=len(self.book), n_objects=len(self.window))
 
 
-_Versions = tuple[int, int]
-"""Version of the event and of the object that were compared."""
+class _Tenure(NamedTuple):
+    """A share and the epochs in whose name its pairs are stored."""
+
+    share: Share
+    fences: tuple[Fence, ...]
 
 
-def _versions(pair: PairEvidence | PairRecord) -> _Versions:
-    return pair.event_version, pair.object_version
+class _Paired:
+    """Which pairs were ever made of the objects of a share and the events in the book.
+
+    Withdrawn ones too: a batch that is handled again after a crash must say the same again.
+    """
+
+    def __init__(self) -> None:
+        self._objects: dict[str, set[str]] = {}
+        self._events: dict[str, set[str]] = {}
+
+    def add(self, event_key: str, object_key: str) -> None:
+        self._objects.setdefault(event_key, set()).add(object_key)
+        self._events.setdefault(object_key, set()).add(event_key)
+
+    def objects_of(self, event_key: str) -> set[str]:
+        return self._objects.get(event_key, set())
+
+    def events_of(self, object_key: str) -> set[str]:
+        return self._events.get(object_key, set())
+
+    def forget(self, event_key: str) -> None:
+        for object_key in self._objects.pop(event_key, set()):
+            events = self._events[object_key]
+            events.discard(event_key)
+            if not events:
+                del self._events[object_key]
 
 
-def _covers(later: _Versions, earlier: _Versions) -> bool:
-    return later[0] >= earlier[0] and later[1] >= earlier[1]
+def _closes(event: Event, policy: Policy) -> float:
+    closes = closes_unix_s(event, policy)
+    # An event without a time or a class makes no pairs, and must not be closed to withdrawals.
+    return math.inf if closes is None else closes
 
 
-def _withdrawal(obj: OpticalObject, event: Event, miss: Miss) -> PairRecord:
+def _earliest_of_objects(alerts: Sequence[ReceivedAlert]) -> dict[str, float]:
+    earliest: dict[str, float] = {}
+    for alert, _ in alerts:
+        key = f"{alert.survey}:{alert.object_id}"
+        earliest[key] = min(alert.time_unix_s, earliest.get(key, math.inf))
+    return earliest
+
+
+def _withdrawal(obj: OpticalObject, event: Event, miss: Miss, version: int) -> PairRecord:
     return PairRecord(
         coincidence_id(event.event_key, obj.object_key),
         event.event_key,
         obj.object_key,
         event.version,
-        obj.version,
+        version,
         evidence=None,
         withdrawn_reason=miss.value,
     )

@@ -18,7 +18,7 @@ from aiokafka.partitioner import murmur2
 
 from correlator.errors import CorrelatorError
 
-KEPT_RECORDS = 10_000
+KEPT_RECORDS = 1_000
 """Records that a partition keeps after every group has committed them (its retention)."""
 
 _COMPACTION_SLACK = 64

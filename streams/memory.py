@@ -16,7 +16,9 @@ from faust.transport.drivers import TRANSPORTS
 from faust.types import TP, ConsumerMessage, ProcessingGuarantee, RecordMetadata
 
 from correlator.errors import ConfigurationError
-from streams.log import Headers, Log, StoredRecord, open_log
+from streams.chunks import ChunkedConsumer
+from streams.log import Log, StoredRecord, open_log
+from streams.records import headers_of
 
 DEFAULT_LOG = "default"
 """Name of the log of a bare ``memory://``."""
@@ -36,8 +38,8 @@ def register() -> None:
     TRANSPORTS.aliases["memory"] = "streams.memory:Transport"
 
 
-class MemoryConsumer(base.Consumer):  # type: ignore[misc]
-    """The one consumer of its group on a log."""
+class _LogConsumer(base.Consumer):  # type: ignore[misc]
+    """The one consumer of its group on a log, record by record."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._assigned: set[TP] = set()
@@ -253,6 +255,10 @@ class MemoryConsumer(base.Consumer):  # type: ignore[misc]
         return TP(topic, partition)
 
 
+class MemoryConsumer(ChunkedConsumer, _LogConsumer):
+    """The one consumer of its group on a log."""
+
+
 class MemoryProducer(base.Producer):  # type: ignore[misc]
     """Appends to a log; a record is stored when `send` returns."""
 
@@ -314,7 +320,7 @@ class MemoryProducer(base.Producer):  # type: ignore[misc]
             every = sorted(broker.partitions_for_topic(topic))
             partition = self.partitioner(key, every, every)
         at_ms = int(timestamp * 1000.0) if timestamp else None
-        chosen, record = broker.append(topic, value, key, partition, _headers(headers), at_ms)
+        chosen, record = broker.append(topic, value, key, partition, headers_of(headers), at_ms)
         at_s = record.timestamp_ms / 1000.0
         place = TP(topic, chosen)
         return RecordMetadata(topic, chosen, place, record.offset, at_s, _CREATE_TIME)
@@ -368,9 +374,3 @@ class Transport(base.Transport):  # type: ignore[misc]
         """Make a topic unless the app must not."""
         if self.app.conf.topic_allow_declare:
             self.broker.create_topic(topic, partitions, compacting)
-
-
-def _headers(headers: Any) -> Headers:
-    if not headers:
-        return ()
-    return tuple(headers.items() if isinstance(headers, Mapping) else headers)

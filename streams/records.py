@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
-from aiokafka.errors import KafkaError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from correlator.errors import MalformedPacketError
+from storage.errors import is_transient
+from streams.chunks import records_of
+from streams.log import Headers
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
-_AWAY = (OperationalError, InterfaceError, KafkaError)
-"""What a store or a broker says that is not there just now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record as received: bytes, and where it came from."""
 
     value: bytes
@@ -29,6 +29,7 @@ class Record:
     topic: str
     partition: int
     offset: int
+    headers: Headers = ()
 
     @property
     def name(self) -> str:
@@ -48,7 +49,12 @@ async def consume(stream: Any, handle: Handler, bury: Bury, size: int, within_s:
     Nothing is acknowledged before the sink has it; a crash in between delivers again.
     """
     async for events in stream.noack_take(size, within=within_s):
-        await handle_batch([_record(e.message) for e in events], handle, bury)
+        records = [
+            _record(event.message.topic, event.message.partition, r)
+            for event in events
+            for r in records_of(event.message)
+        ]
+        await handle_batch(records, handle, bury)
         for event in events:
             event.ack()
 
@@ -65,10 +71,8 @@ async def handle_batch(records: list[Record], handle: Handler, bury: Bury) -> No
             await handle_batch([record], handle, bury)
 
 
-async def persisting(
-    act: Callable[..., Awaitable[None]], *args: object, whatever: bool = False
-) -> None:
-    """Do something until the store answers: back-pressure instead of loss.
+async def persisting(act: Callable[..., Awaitable[T]], *args: Any, whatever: bool = False) -> T:
+    """Do something until the store and the broker answer: back-pressure instead of loss.
 
     Parameters
     ----------
@@ -77,20 +81,34 @@ async def persisting(
         then acknowledge records that nobody handled.
     """
     pause_s = _FIRST_PAUSE_S
-    retried = Exception if whatever else _AWAY
     while True:
         try:
             return await act(*args)
-        except retried as error:
+        except Exception as error:
+            if not whatever and not _is_away(error):
+                raise
             log.warning("unavailable", retry_in_s=pause_s, error=str(error))
             await asyncio.sleep(pause_s)
             pause_s = min(2.0 * pause_s, _LONGEST_PAUSE_S)
 
 
-def _record(message: Any) -> Record:
+def _is_away(error: Exception) -> bool:
+    """Whether a store or a broker is not there just now."""
+    if isinstance(error, MessageSizeTooLargeError):
+        return False
+    return isinstance(error, KafkaError) or is_transient(error)
+
+
+def _record(topic: str, partition: int, r: Any) -> Record:
     # A tombstone has no bytes; it is refused like an empty packet.
-    value = message.value or b""
-    return Record(value, message.key, message.topic, message.partition, message.offset)
+    return Record(r.value or b"", r.key, topic, partition, r.offset, headers_of(r.headers))
+
+
+def headers_of(headers: Any) -> Headers:
+    """Headers in one form; the drivers of Faust have several."""
+    if not headers:
+        return ()
+    return tuple(headers.items() if isinstance(headers, Mapping) else headers)
 
 
 def _reason_and_rule(error: Exception) -> tuple[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from streams.topics import COINCIDENCES, COINCIDENCES_STATE, OPTICAL_ALERTS, PAIRS, Topic
+
 
 @dataclass(frozen=True, slots=True)
 class StreamSettings:
@@ -13,23 +15,58 @@ class StreamSettings:
     ----------
     app_id
         Consumer group of the app.
+    worker_name
+        Name of this process in heartbeats, in the store and to the broker.
     broker_url
         ``memory://NAME`` for the in-process transport, ``kafka://HOST:PORT`` for a cluster.
     alert_partitions, pair_partitions
         Partitions of the keyed topics.
-    batch_size, batch_within_s
-        An agent works on up to that many records, or on what came within that time [s].
+    batch_size, batch_chunks, batch_within_s
+        Most records of one fetch; an agent works on so many chunks of them at once, or on what
+        came within that time [s].
+    buffered_chunks, fetch_bytes
+        Chunks that wait for an agent before the fetching pauses, and the most that is fetched of
+        one partition at once [bytes]: the two bounds of the memory that waiting takes.
     commit_interval_s
         How often acknowledged offsets are committed [s].
     ranking_interval_s
-        How often changed events are ranked: the debounce [s].
+        How often one event is ranked at most: the debounce [s]. An event that was quiet for so
+        long is ranked at once. With a second, as the design has it, the debounce alone was the
+        99th percentile of the latency. The lists are made half as often.
+    session_timeout_s
+        After this silence of a worker its partitions go to the others [s].
+    rebalance_timeout_s
+        How long a rebalance waits for a worker to finish what it has begun [s].
+    longest_batch_s
+        Longest time between two fetches before a worker counts as stuck [s]; covers an outage of
+        the store, which holds a batch back.
+    request_timeout_s
+        Longest wait for the broker's answer to a produced record [s].
     """
 
     app_id: str = "correlator"
+    worker_name: str = "correlator"
     broker_url: str = "memory://correlator"
-    alert_partitions: int = 4
-    pair_partitions: int = 4
-    batch_size: int = 500
-    batch_within_s: float = 0.05
+    alert_partitions: int = OPTICAL_ALERTS.partitions
+    pair_partitions: int = PAIRS.partitions
+    batch_size: int = 2000
+    batch_chunks: int = 16
+    batch_within_s: float = 0.02
+    buffered_chunks: int = 16
+    fetch_bytes: int = 2**20
     commit_interval_s: float = 1.0
-    ranking_interval_s: float = 1.0
+    ranking_interval_s: float = 0.5
+    session_timeout_s: float = 10.0
+    rebalance_timeout_s: float = 30.0
+    longest_batch_s: float = 600.0
+    request_timeout_s: float = 1200.0
+
+    def partitions_of(self, topic: Topic) -> int:
+        """Number of partitions of a topic."""
+        chosen = {
+            OPTICAL_ALERTS: self.alert_partitions,
+            PAIRS: self.pair_partitions,
+            COINCIDENCES: self.pair_partitions,
+            COINCIDENCES_STATE: self.pair_partitions,
+        }
+        return chosen.get(topic, topic.partitions)

@@ -48,6 +48,9 @@ async def lag(app: Any, topics: Iterable[str] | None = None) -> dict[Slot, int]:
     await app.consumer.commit()
     if isinstance(app.transport, Transport):
         return app.transport.broker.lag(app.conf.id, topics)
+    if not app.consumer.assignment():
+        # It has not joined its group yet, so it cannot know what is left.
+        return {("(no partitions)", 0): 1}
     return await lag_by_consumer(app, topics)
 
 

@@ -1,10 +1,18 @@
-"""The topics: name, key, partitions, retention and compaction, in one table."""
+"""The topics: name, key, partitions, retention, compaction and size, in one table."""
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
-from correlator.policy import DAY_S
+from correlator.policy import DAY_S, Policy
+from ingest_vo.reader import MAX_PACKET_BYTES
+
+OVERHEAD_BYTES = 2**16
+"""What a record may need beside its value [bytes]: key, headers, the header of its batch."""
+
+_MIB = 2**20
+"""The usual limit of a record [bytes], which is also Kafka's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +27,8 @@ class Topic:
         Number of partitions.
     retention_s
         How long records are kept [s]; None for a compacted topic, which keeps the last of a key.
+    max_message_bytes
+        Size of the largest record with its batch's header [bytes].
     """
 
     name: str
@@ -26,6 +36,7 @@ class Topic:
     value: str
     partitions: int
     retention_s: float | None
+    max_message_bytes: int = _MIB
 
     @property
     def is_compacted(self) -> bool:
@@ -34,15 +45,64 @@ class Topic:
 
 
 OPTICAL_ALERTS = Topic("optical.alerts", "object id", "slim Alert", 16, 15 * DAY_S)
-NOTICES_RAW = Topic("notices.raw", "notice id", "bytes as received", 1, 30 * DAY_S)
+EXPOSURES = Topic("exposures", "survey", "Exposure", 1, 60 * DAY_S)
+NOTICES_RAW = Topic(
+    "notices.raw",
+    "notice id",
+    "bytes as received",
+    1,
+    30 * DAY_S,
+    MAX_PACKET_BYTES + OVERHEAD_BYTES,
+)
 EVENTS = Topic("events", "event id", "EventRecord", 1, None)
 PAIRS = Topic("pairs", "event id", "PairRecord", 8, 15 * DAY_S)
 COINCIDENCES = Topic("coincidences", "event id", "CoincidenceRevision", 8, 31 * DAY_S)
-DEAD_LETTER = Topic("dead_letter", "source id", "the bytes, why in the headers", 1, 30 * DAY_S)
+COINCIDENCES_STATE = Topic(
+    "coincidences.state",
+    "coincidence id, partitioned by event id",
+    "CoincidenceRevision, the highest",
+    8,
+    None,
+)
+HEARTBEAT = Topic("heartbeat", "source", "Heartbeat", 1, DAY_S)
+DEAD_LETTER = Topic(
+    "dead_letter",
+    "source id",
+    "the bytes, why in the headers",
+    1,
+    30 * DAY_S,
+    32 * _MIB - OVERHEAD_BYTES,
+)
 
-TOPICS = (OPTICAL_ALERTS, NOTICES_RAW, EVENTS, PAIRS, COINCIDENCES, DEAD_LETTER)
+TOPICS = (
+    OPTICAL_ALERTS,
+    EXPOSURES,
+    NOTICES_RAW,
+    EVENTS,
+    PAIRS,
+    COINCIDENCES,
+    COINCIDENCES_STATE,
+    HEARTBEAT,
+    DEAD_LETTER,
+)
+
+GROUP_TOPICS = (NOTICES_RAW, OPTICAL_ALERTS, PAIRS, DEAD_LETTER)
+"""What the workers read as one consumer group; ``events`` each of them reads for itself."""
 
 
 def targets_topic(case: str) -> Topic:
     """The compacted topic of a science case's list."""
     return Topic(f"targets.{case}", "target id", "Target", 1, None)
+
+
+def all_topics(policy: Policy) -> tuple[Topic, ...]:
+    """Every topic of an installation, those of its science cases included."""
+    return (*TOPICS, *(targets_topic(case.name) for case in policy.cases))
+
+
+def partition_of(key: bytes, n: int) -> int:
+    """Partition of a key among ``n``: librdkafka's ``consistent``, so that every producer agrees.
+
+    Faust hashes otherwise (murmur2), so what is sent through it names its partition.
+    """
+    return zlib.crc32(key) % n

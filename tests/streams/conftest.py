@@ -1,12 +1,12 @@
 """Apps on a broker of their own, for the contract that every broker must keep.
 
-The fixture `broker_url` names the broker; another parameter runs the same checks against Kafka.
-Apps and topics are named anew for each test, so that a broker that outlives it does no harm.
+The fixture `broker_url` names the broker; the contract's own one names a Kafka too.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from typing import Any
 import faust
 import pytest
 
+from storage.store import Store
+from streams import records
 from streams.log import drop_log
 from streams.memory import register
 from streams.shutdown import stop_gracefully
@@ -28,6 +30,19 @@ def broker_url(request: pytest.FixtureRequest) -> Iterator[str]:
     name = f"test-{uuid.uuid4().hex}"
     yield f"{request.param}://{name}"
     drop_log(name)
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed is tried again at once."""
+    monkeypatch.setattr(records, "_FIRST_PAUSE_S", 0.0)
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """An empty store in memory."""
+    with Store.open("sqlite:///:memory:") as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -84,3 +99,35 @@ def add_agent(app: Any, topic: Any, handle: Callable[[list[Any]], Any], size: in
                 event.ack()
 
     app.agent(topic, name=f"take-{topic.get_topic_name()}")(take)
+
+
+class Seen:
+    """What an agent was given, and in which order per partition."""
+
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
+        self.events: list[Any] = []
+        self.by_partition: dict[int, list[int]] = defaultdict(list)
+
+    async def __call__(self, events: list[Any]) -> None:
+        for event in events:
+            self.values.append(event.value)
+            self.events.append(event)
+            self.by_partition[event.message.partition].append(int(event.value))
+
+    @property
+    def is_in_order(self) -> bool:
+        return all(numbers == sorted(numbers) for numbers in self.by_partition.values())
+
+
+def numbered(n: int, first: int = 0) -> list[bytes]:
+    return [b"%d" % i for i in range(first, first + n)]
+
+
+async def send_all(topic: Any, values: list[bytes]) -> None:
+    """Send, and wait until the broker has it all."""
+    sent = [
+        await topic.send(key=b"key-%d" % (n % 97), value=value) for n, value in enumerate(values)
+    ]
+    for record in sent:
+        await record

@@ -33,12 +33,6 @@ async def a_pipeline(store, name=None, **changes):
         yield pipeline
 
 
-@pytest.fixture
-def store():
-    with Store.open("sqlite:///:memory:") as opened:
-        yield opened
-
-
 def the_alerts():
     return [
         an_alert(str(n), "ZTF26near", 120.5, -30.2, T0_UNIX_S + day * DAY_S)
@@ -59,7 +53,7 @@ async def test_every_topic_is_made_as_the_table_says(store):
     async with a_pipeline(store, alert_partitions=3, pair_partitions=2) as pipeline:
         made = pipeline.app.transport.broker.topics()
     wanted = {topic.name: topic.partitions for topic in TOPICS}
-    wanted |= {"optical.alerts": 3, "pairs": 2, "coincidences": 2}
+    wanted |= {"optical.alerts": 3, "pairs": 2, "coincidences": 2, "coincidences.state": 2}
     wanted |= {f"targets.{case.name}": 1 for case in POLICY.cases}
     assert made == wanted
 

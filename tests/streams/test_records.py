@@ -3,13 +3,9 @@
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from streams import records
 from streams.records import Record, handle_batch
 
-
-@pytest.fixture(autouse=True)
-def _no_pause(monkeypatch):
-    monkeypatch.setattr(records, "_FIRST_PAUSE_S", 0.0)
+pytestmark = pytest.mark.usefixtures("no_pause")
 
 
 def some(*values):

@@ -1,0 +1,300 @@
+"""Who owns what, while that changes: nothing is dropped, and what is out of date is not stored."""
+
+import asyncio
+import shutil
+import threading
+import uuid
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import pytest
+from faust.types import TP
+from sqlalchemy.exc import OperationalError
+
+from correlator.alert import Limit
+from correlator.policy import DAY_S
+from correlator.wire import to_json
+from storage.errors import NotOwnerError
+from streams import joiner
+from streams.app import create_app
+from streams.records import Record, handle_batch
+from streams.settings import StreamSettings
+from streams.topics import OPTICAL_ALERTS, PAIRS, partition_of
+from streams.window import AlertWindow
+from tests.builders import DEC_DEG, T0_UNIX_S, a_notice, an_alert
+from tests.streams.workers import NOUNS, NOW, POLICY, Cluster
+
+pytestmark = pytest.mark.usefixtures("no_pause")
+
+N_PARTITIONS = 4
+ALL = range(N_PARTITIONS)
+NAMES = [f"ZTF25o{n}" for n in range(12)]
+
+
+def live(store):
+    """The pairs that hold: the object, the versions of event and object that they are of."""
+    return [(p.object_key, p.event_version, p.object_version) for p in store.pairs.all_live()]
+
+
+def place_of(name):
+    return partition_of(name.encode(), N_PARTITIONS)
+
+
+def slot_of(name):
+    return OPTICAL_ALERTS.name, place_of(name)
+
+
+# -- an app that is told of rebalances, over a store that takes its time --------------------------
+
+
+class SlowOwners:
+    """The owners of a store; whoever takes an ownership waits while the gate is closed."""
+
+    def __init__(self, real):
+        self._real = real
+        self.gate = threading.Event()
+        self.gate.set()
+        self.waits = threading.Event()
+        self.n_taken = 0
+        self.error = None
+
+    def take_many(self, names, holder):
+        self.waits.set()
+        if not self.gate.wait(10.0):
+            raise TimeoutError("the test never opened the gate")
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        fences = self._real.take_many(names, holder)
+        self.n_taken += 1
+        return fences
+
+    def close(self):
+        self.waits.clear()
+        self.gate.clear()
+
+
+class Rebalanced:
+    """The agents of an app that hears of rebalances, and of nothing else."""
+
+    def __init__(self, app, agents, owners):
+        self._app, self.agents, self.owners = app, agents, owners
+
+    async def lose(self, partitions):
+        await self._app.on_partitions_revoked.send(_slots(partitions))
+
+    async def gain(self, partitions):
+        await self._app.on_partitions_assigned.send(_slots(partitions))
+
+    async def is_taking_over(self):
+        assert await asyncio.to_thread(self.owners.waits.wait, 5.0)
+
+    async def until(self, holds):
+        async with asyncio.timeout(5.0):
+            while not holds():
+                await asyncio.sleep(0.005)
+
+    async def is_owner(self):
+        await self.until(lambda: self.agents.is_owner)
+
+    async def handle(self, names):
+        """Alerts as the partitions hand them on; returns when they could be acknowledged."""
+        for name in names:
+            value = to_json(an_alert(name, name))
+            record = Record(value, name.encode(), *slot_of(name), offset=0)
+            async with asyncio.timeout(5.0):
+                await handle_batch([record], self.agents.join_alerts, self.agents.bury)
+
+
+def _slots(partitions):
+    alerts = {TP(OPTICAL_ALERTS.name, p) for p in partitions}
+    return alerts | {TP(PAIRS.name, p) for p in partitions if p < 2}
+
+
+@asynccontextmanager
+async def rebalanced(store):
+    owners = SlowOwners(store.owners)
+    nouns = {noun: getattr(store, noun) for noun in (*NOUNS, "dead_letters")}
+    settings = StreamSettings(
+        broker_url=f"memory://{uuid.uuid4().hex}", alert_partitions=N_PARTITIONS, pair_partitions=2
+    )
+    slow = SimpleNamespace(**(nouns | {"owners": owners}))
+    pipeline = create_app(settings, slow, POLICY, lambda: NOW)
+
+    async def send(outgoing):
+        list(outgoing)
+
+    pipeline.agents.send = send
+    yield Rebalanced(pipeline.app, pipeline.agents, owners)
+    owners.gate.set()
+    shutil.rmtree(str(pipeline.app.conf.datadir), ignore_errors=True)
+
+
+AWAY = OperationalError("INSERT", {}, Exception("away"))
+
+
+@pytest.mark.parametrize("error", [None, AWAY], ids=["slow", "away"])
+async def test_two_rebalances_in_a_row_leave_the_share_of_the_second(store, error):
+    async with rebalanced(store) as worker:
+        worker.owners.close()
+        await worker.gain([0])
+        await worker.is_taking_over()
+        await worker.lose([0])
+        await worker.gain(ALL)
+        await asyncio.sleep(0.05)
+        worker.owners.error = error
+        worker.owners.gate.set()
+        await worker.is_owner()
+        await asyncio.sleep(0.05)
+        await worker.handle(NAMES)
+        assert {place_of(name) for name in NAMES} == set(ALL), "every partition is tried"
+        assert {o.object_id for o in store.alerts.objects()} == set(NAMES)
+
+
+async def test_owning_again_ends_with_the_rebalance_that_began_meanwhile(store):
+    event = Cluster(store).tell_event(a_notice())
+    mine = [name for name in NAMES if place_of(name) == 0]
+    async with rebalanced(store) as worker:
+        await worker.gain([0])
+        await worker.is_owner()
+        await worker.agents.notice_event(event.encode())
+        await worker.agents.look_back_waiting()
+        store.owners.take_many([f"objects/0/{N_PARTITIONS}"], "another")
+        worker.owners.close()
+        handling = asyncio.create_task(worker.handle(mine[:1]))
+        await worker.is_taking_over()
+        await worker.lose([0])
+        before = worker.owners.n_taken
+        worker.owners.gate.set()
+        await worker.until(lambda: worker.owners.n_taken == before + 2)
+        await asyncio.sleep(0.1)
+        assert not worker.agents.is_owner, "in a rebalance nobody owns anything"
+        assert not handling.done(), "and nothing is acknowledged"
+        await worker.gain(ALL)
+        await handling
+        await worker.handle(NAMES)
+        assert {o.object_id for o in store.alerts.objects()} == set(NAMES)
+        assert len(live(store)) == len(NAMES)
+
+
+async def test_two_that_were_refused_together_both_go_on(store):
+    async with rebalanced(store) as worker:
+        await worker.gain(ALL)
+        await worker.is_owner()
+        await worker.agents.notice_event(Cluster(store).tell_event(a_notice()).encode())
+        await worker.agents.look_back_waiting()
+        names = [f"objects/{p}/{N_PARTITIONS}" for p in ALL]
+        store.owners.take_many(names, "another")
+        await asyncio.gather(*(worker.handle([name]) for name in NAMES))
+        assert len(live(store)) == len(NAMES)
+
+
+# -- what is in memory after a change of owners ---------------------------------------------------
+
+
+async def test_a_partition_that_comes_back_brings_no_object_as_it_was_when_it_left(store):
+    cluster = Cluster(store, n_workers=2)
+    await cluster.assign()
+    cluster.tell_alert(an_alert("1", "ZTF25o"))
+    await cluster.finish()
+    first = cluster.owner_of(slot_of("ZTF25o"))
+    await cluster.assign(shift=1)
+    assert cluster.owner_of(slot_of("ZTF25o")) is not first
+    cluster.tell_alert(an_alert("2", "ZTF25o", time_unix_s=T0_UNIX_S + 0.5 * DAY_S))
+    await cluster.finish()
+    await cluster.assign()
+    assert cluster.owner_of(slot_of("ZTF25o")) is first
+    cluster.tell_event(a_notice())
+    await cluster.finish()
+    assert live(store) == [("ztf:ZTF25o", 1, 2)]
+
+
+def test_an_object_that_was_read_before_the_cache_was_emptied_stays_out_of_it(store):
+    first, second = (
+        an_alert(str(n), "ZTF25o", time_unix_s=T0_UNIX_S + n * DAY_S, history=()) for n in (1, 2)
+    )
+    other = AlertWindow(store.alerts)
+
+    class Interrupted:
+        """The store of alerts; a rebalance and another worker come right after a write."""
+
+        def __getattr__(self, name):
+            return getattr(store.alerts, name)
+
+        def put_batch(self, *batch):
+            stored = store.alerts.put_batch(*batch)
+            window.forget()
+            other.fold([(second, to_json(second))])
+            return stored
+
+    window = AlertWindow(Interrupted())
+    window.fold([(first, to_json(first))])
+    assert window.get_many(["ztf:ZTF25o"])["ztf:ZTF25o"].version == 2
+
+
+async def test_a_zombie_that_is_refused_and_tries_again_stores_nothing_of_what_it_knew(store):
+    cluster = Cluster(store, n_workers=2)
+    cluster.now_unix_s = T0_UNIX_S + 5 * DAY_S
+    await cluster.assign()
+    # By its first alert the object may be of the event; by the limit in its second it is younger.
+    old = an_alert("1", "ZTF25o", time_unix_s=T0_UNIX_S + 3.5 * DAY_S, history=(), limits=())
+    limits = (Limit(T0_UNIX_S + 3.3 * DAY_S, "r", 22.0),)
+    new = an_alert("2", "ZTF25o", time_unix_s=T0_UNIX_S + 3.6 * DAY_S, history=(), limits=limits)
+    cluster.tell_alert(old)
+    await cluster.finish()
+    zombie = cluster.owner_of(slot_of("ZTF25o"))
+    cluster.workers[cluster.workers.index(zombie)] = None
+    await cluster.assign(shift=1)
+    cluster.tell_alert(new)
+    await cluster.finish()
+    event_key = cluster.tell_event(a_notice())
+    await cluster.finish()
+    assert live(store) == []
+    await zombie.follow(10)
+    held = store.owners.holder(f"objects/{place_of('ZTF25o')}/{N_PARTITIONS}")
+    await cluster.finish()
+    assert held is not None
+    assert live(store) == []
+    assert store.pairs.live(event_key) == []
+    # Whoever owns it by the group's rules takes it back and goes on.
+    cluster.tell_alert(an_alert("3", "ZTF25p"))
+    cluster.tell_alert(an_alert("4", "ZTF25q"))
+    await cluster.finish()
+    assert {key for key, _, _ in live(store)} == {"ztf:ZTF25p", "ztf:ZTF25q"}
+
+
+async def test_a_look_back_that_goes_on_across_a_rebalance_is_refused_by_its_old_epochs(
+    store, monkeypatch
+):
+    monkeypatch.setattr(joiner, "CHUNK_OBJECTS", 1)
+    stays = next(name for name in NAMES if place_of(name) == 0)
+    moves = next(name for name in NAMES if place_of(name) == 2)
+    cluster = Cluster(store, n_workers=2)
+    await cluster.assign()
+    one, other = cluster.owner_of(slot_of(stays)), cluster.owner_of(("optical.alerts", 1))
+    assert one is cluster.owner_of(slot_of(moves)) is not other
+    cluster.tell_alert(an_alert("1", stays))
+    cluster.tell_alert(an_alert("2", moves, dec_deg=DEC_DEG + 0.5))
+    await cluster.finish()
+    steps = one.agents.joiner.activate(cluster.tell_event(a_notice()))
+    assert [pair.object_key for pair in next(steps)] == [f"ztf:{stays}"]
+    # One partition goes to the other worker, where the object leaves the region.
+    await one.own([slot for slot in one.owned if slot != slot_of(moves)])
+    await other.own([*other.owned, slot_of(moves)])
+    with pytest.raises(NotOwnerError):
+        list(steps)
+    assert [key for key, _, _ in live(store)] == [f"ztf:{stays}"]
+    assert store.lookbacks.undone(other.agents.joiner.share), "the event is not marked as done"
+    await cluster.assign(shift=1)
+    await cluster.finish()
+    assert {key for key, _, _ in live(store)} == {f"ztf:{stays}", f"ztf:{moves}"}
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+async def test_a_worker_that_has_heard_of_no_date_has_nothing_left_to_do(store, n_workers):
+    cluster = Cluster(store, n_workers=n_workers)
+    await cluster.assign()
+    for worker in cluster.workers:
+        await worker.rank()
+        assert worker.agents.is_owner
+        assert worker.agents.pending == 0
