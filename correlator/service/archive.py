@@ -15,7 +15,7 @@ from ingest_optical.packets import RawPacket, read_packets
 from ingest_vo.reader import MAX_PACKET_BYTES, to_notice
 from streams.topics import NOTICES_RAW, OPTICAL_ALERTS
 
-_OPTICAL = (".avro", ".parquet", ".tar.gz")
+_OPTICAL = (".avro", ".parquet", ".tar.gz", ".tar")
 _NOTICES = (".xml", ".json")
 TRUTH = "truth.json"
 _MAPS = (".fits", ".fit", ".fits.gz", ".fit.gz")

@@ -20,14 +20,20 @@ FAILED, BAD_USAGE, PARTLY_DONE = 1, 2, 3
 _COMMANDS = {
     "demo": "demo:demo",
     "up": "up:up",
+    "worker": "worker:worker",
+    "ingest": "ingest:ingest",
     "replay": "replay:replay_command",
     "join": "join:join_command",
     "notice": "packets:notice_command",
     "alert": "packets:alert_command",
     "targets": "targets:targets",
+    "export": "export:export",
     "simulate": "simulate:simulate",
     "db": "db:db",
     "check": "check:check",
+    "bench": "bench:bench",
+    "topics": "topics:topics",
+    "dead-letter": "dead_letter:dead_letter",
 }
 """Each command with the module below ``commands`` that has it: only the one asked for is loaded."""
 

@@ -31,7 +31,7 @@ async def watch_inbox(folder: Path, pipeline: Pipeline, store: Store) -> None:
     """
     done: set[Path] = set()
     sizes: dict[Path, int] = {}
-    while not pipeline.app.crashed:
+    while not pipeline.has_failed:
         try:
             for path in await asyncio.to_thread(archive_files, [folder]):
                 size = path.stat().st_size

@@ -17,13 +17,13 @@ _SHOWN = 10
 def print_lists(result: ReplayResult) -> None:
     """Print the target list of each science case, and what came in."""
     console = stdout_console()
-    for case, targets in result.targets.items():
+    for case, targets in result.results.targets.items():
         console.print(_table(case, targets))
         if len(targets) > _SHOWN:
             console.print(f"  ... and {len(targets) - _SHOWN} more")
     report, store = result.report, result.report["store"]
     console.print(
-        f"As of {iso_utc(result.as_of_unix_s)}: {report['alerts_read']} alerts read, "
+        f"As of {iso_utc(result.results.as_of_unix_s)}: {report['alerts_read']} alerts read, "
         f"{store['alerts']} passed the gate, {store['notices']} notices, {store['events']} events, "
         f"{store['pairs']} candidate pairs, {report['refused']} refused, "
         f"{report['seconds']:.1f} s."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,17 @@ from typing import Any
 import orjson
 
 from correlator.policy import Policy
-from correlator.priority import Visibility
-from correlator.ranking import Ranking
 from correlator.service.archive import Archive, Delivery
 from correlator.service.progress import tracked
-from correlator.service.rows import (
-    coincidence_row,
-    event_row,
-    pair_row,
-    ranking_row,
-    target_row,
+from correlator.service.results import (
+    Results,
+    results_of_rankings,
+    visibilities_of,
+    write_results,
 )
 from correlator.service.times import iso_utc
 from correlator.service.wiring import running
-from correlator.target import Target
-from correlator.visibility import Site, visibilities
+from correlator.visibility import Site
 from storage.store import Store
 from streams.app import Pipeline
 from streams.settings import StreamSettings
@@ -60,11 +56,9 @@ class ReplayOptions:
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """What the packets imply at ``as_of_unix_s``, and how many of what there were."""
+    """What the packets imply at one moment, and how many of what there were."""
 
-    as_of_unix_s: float
-    rankings: tuple[Ranking, ...]
-    targets: dict[str, tuple[Target, ...]]
+    results: Results
     report: dict[str, Any]
 
 
@@ -83,32 +77,18 @@ async def replay(
             put("archive", *said, as_of, rule=refusal.rule)
         await _deliver(pipeline, archive.in_order(options.shuffle_seed), options.speed)
         await pipeline.idle()
-        seen = _visibilities(store, options.site, as_of) if options.site else None
+        seen = visibilities_of(store, options.site, as_of) if options.site else None
         rankings = await pipeline.agents.rank_all(seen)
         await pipeline.idle()
-        targets = pipeline.agents.ranker.targets()
         tally = dict(pipeline.agents.tally.counts)
     seconds = time.monotonic() - started
-    return ReplayResult(
-        as_of, tuple(rankings), targets, _report(archive, store, tally, as_of, seconds)
-    )
+    results = results_of_rankings(rankings, policy, as_of)
+    return ReplayResult(results, _report(archive, store, tally, as_of, seconds))
 
 
-def write_results(result: ReplayResult, store: Store, out: Path) -> None:
-    """Write what a replay left behind as JSON lines, each file sorted by id."""
-    out.mkdir(parents=True, exist_ok=True)
-    events = sorted(store.events.all(), key=lambda e: e.event_key)
-    pairs = sorted(store.pairs.all_live(), key=lambda p: p.coincidence_id)
-    coincidences = [c for r in result.rankings for c in r.coincidences]
-    coincidences.sort(key=lambda c: (c.pair.coincidence_id, c.case))
-    targets = [t for case in sorted(result.targets) for t in result.targets[case]]
-    _write(out / "events.jsonl", map(event_row, events))
-    _write(out / "pairs.jsonl", map(pair_row, pairs))
-    # An event whose pairs were all withdrawn is history, and depends on the order of delivery.
-    held = [r for r in result.rankings if r.candidates]
-    _write(out / "rankings.jsonl", map(ranking_row, held))
-    _write(out / "coincidences.jsonl", map(coincidence_row, coincidences))
-    _write(out / "targets.jsonl", map(target_row, targets))
+def write_replay(result: ReplayResult, store: Store, out: Path) -> None:
+    """Write what a replay left behind as JSON lines, and its report."""
+    write_results(result.results, store, out)
     (out / "report.json").write_bytes(orjson.dumps(result.report, option=orjson.OPT_INDENT_2))
 
 
@@ -139,14 +119,6 @@ def _pacer(deliveries: list[Delivery], speed: float | None) -> Callable[[Deliver
     return pace
 
 
-def _visibilities(store: Store, site: Site, as_of: float) -> dict[str, Visibility]:
-    places = {p.object_key: p.object for p in store.pairs.all_live()}
-    if not places:
-        return {}
-    ra, dec = [o.ra_deg for o in places.values()], [o.dec_deg for o in places.values()]
-    return dict(zip(places, visibilities(ra, dec, site, as_of), strict=True))
-
-
 def _report(
     archive: Archive, store: Store, tally: dict[str, int], as_of: float, seconds: float
 ) -> dict[str, Any]:
@@ -161,9 +133,3 @@ def _report(
         "dead_letters_by_rule": dict(sorted(store.dead_letters.count_by_rule().items())),
         "seconds": round(seconds, 3),
     }
-
-
-def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    with path.open("wb") as file:
-        for row in rows:
-            file.write(orjson.dumps(row, option=orjson.OPT_SORT_KEYS) + b"\n")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from correlator.policy import Policy
+from ingest_optical.registry import RUBIN_REGISTRY
+from streams.edge_source import SourceSettings, servers_and_topic
 from streams.settings import StreamSettings
 
 
@@ -29,9 +32,52 @@ class Settings(BaseSettings):
     site: str | None = Field(None, description="site whose night decides the visibility")
     inbox: Path | None = Field(None, description="folder that `up` watches for packets")
 
+    source_username: str | None = Field(None, description="who we are at a survey's broker")
+    source_password: SecretStr | None = Field(None, description="our password there")
+    source_mechanism: str = Field(
+        "SCRAM-SHA-512", description="SASL mechanism of a survey's broker"
+    )
+    source_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] | None = Field(
+        None, description="protocol of a survey's broker; sasl_plaintext with a username (as Rubin)"
+    )
+    source_ca_file: Path | None = Field(None, description="certificates that sign that broker's")
+    source_registry: str = Field(RUBIN_REGISTRY, description="schema registry of LSST; '' for none")
+    source_schemas: Path = Field(
+        Path("data/schemas"), description="folder that keeps the schemas of the registry"
+    )
+
     def policy(self) -> Policy:
         """The policy that follows from the settings."""
         return Policy(include_tests=self.include_tests)
+
+    def source(
+        self, survey: str, url: str, group: str | None, begin: Literal["earliest", "latest"]
+    ) -> SourceSettings:
+        """A survey's broker, and who we are there.
+
+        Rubin takes only groups whose name begins with the user's.
+
+        Raises
+        ------
+        ConfigurationError
+            The URL is none of a topic.
+        """
+        servers, topic = servers_and_topic(url)
+        user, password = self.source_username, self.source_password
+        name = group or f"{self.app_id}-edge-{survey}"
+        if survey == "lsst" and user is not None and not name.startswith(user):
+            name = f"{user}-{name}"
+        return SourceSettings(
+            servers=servers,
+            topic=topic,
+            group=name,
+            begin=begin,
+            username=user,
+            password=None if password is None else password.get_secret_value(),
+            mechanism=self.source_mechanism,
+            security=self.source_security or ("sasl_plaintext" if user else "plaintext"),
+            ca_file=None if self.source_ca_file is None else str(self.source_ca_file),
+        )
 
     def stream_settings(self) -> StreamSettings:
         """What the streaming layer needs of them."""

@@ -10,17 +10,15 @@ from correlator.alert import Alert
 from correlator.errors import MalformedPacketError
 from correlator.policy import DAY_S, Policy
 from correlator.service.archive import archive_files, read_archive
-from correlator.wire import EventRecord, PairRecord, of_json, record_of_event, to_json
+from correlator.wire import PairRecord, of_json, record_of_event, to_json
 from ingest_optical.decoder import admit
 from ingest_vo.reader import to_notice
+from storage.share import Share
 from storage.store import Store
-from streams.agents import Agents
-from streams.desk import NoticeDesk
-from streams.joiner import Joiner
-from streams.ranker import Ranker
+from streams.app import agents_of
 from streams.records import Record, handle_batch
-from streams.tables import AlertWindow, EventBook
-from streams.topics import EVENTS, NOTICES_RAW, OPTICAL_ALERTS, PAIRS
+from streams.settings import StreamSettings
+from streams.topics import DEAD_LETTER, EVENTS, NOTICES_RAW, OPTICAL_ALERTS, PAIRS
 from tests import builders
 from tests.fuzz import bombs, mutations, readers, seeds
 from tests.ingest_vo import notice_factory
@@ -55,15 +53,18 @@ def sent():
 
 
 @pytest.fixture
-def agents(store, sent):
-    policy, book = Policy(), EventBook()
+async def agents(store, sent):
+    async def send(records):
+        for r in records:
+            sent.append((r.topic, r.key, r.value))
+            if r.topic == DEAD_LETTER.name:
+                letter = Record(r.value, r.key.encode(), r.topic, 0, 0, r.headers)
+                await made.keep_dead_letters([letter])
 
-    async def send(topic, key, value):
-        sent.append((topic, key, value))
-
-    joiner = Joiner(AlertWindow(), book, policy)
     now = notice_factory.T0_UNIX_S + DAY_S
-    return Agents(store, NoticeDesk(store), joiner, Ranker(book, policy), send, lambda: now)
+    made = agents_of(StreamSettings(alert_partitions=1), store, Policy(), send, lambda: now)
+    await made.own(Share.everything(), range(StreamSettings().pair_partitions))
+    return made
 
 
 def mutants(kind):
@@ -134,7 +135,6 @@ async def test_a_notice_of_100_mb_is_buried_whole(agents, store):
     ("topic", "kind", "noun", "handler"),
     [
         (OPTICAL_ALERTS, "alert_record", Alert, "join_alerts"),
-        (EVENTS, "event_record", EventRecord, "activate_events"),
         (PAIRS, "pair_record", PairRecord, "take_pairs"),
     ],
 )
@@ -151,8 +151,9 @@ async def test_bad_records_are_buried_with_their_bytes_and_the_rule(
 async def test_good_alerts_among_bad_ones_still_find_their_event(agents, store, sent):
     event = builders.an_event()
     store.localizations.put(event.localization)
-    announced = to_json(record_of_event(event))
-    await handle_batch(records_of(EVENTS, [announced]), agents.activate_events, agents.bury)
+    store.events.put(record_of_event(event))
+    await agents.notice_event(event.event_key.encode())
+    await agents.look_back_waiting()
     good = [
         to_json(builders.an_alert(f"30000000000{n}", f"ZTF25good{n}", dec_deg=20.0 + 0.1 * n))
         for n in range(10)

@@ -84,14 +84,14 @@ def test_the_afterglow_is_the_first_coincidence_of_its_burst(real_data, shuffle_
         options = ReplayOptions(as_of_unix_s=as_of, shuffle_seed=shuffle_seed)
         result = asyncio.run(replay(archive, store, Policy(), options))
         assert store.counts()["objects"] == 847
-    (ranking,) = [r for r in result.rankings if r.event_key == "fermi-gbm:634112970"]
+    (ranking,) = [r for r in result.results.rankings if r.event_key == "fermi-gbm:634112970"]
     first = ranking.coincidences[0]
     assert (first.pair.object_key, first.rank) == (OBJECT, 1)
     # Rivals there are; what ranks above it as a candidate is kept out by a rule that is named.
     assert len(ranking.candidates) > 1
     above = [c for c in ranking.candidates if c.log_lr > first.pair.log_lr]
     assert all(c.rejections for c in above)
-    (target, *_) = result.targets["grb-afterglow"]
+    (target, *_) = result.results.targets["grb-afterglow"]
     pair = target.coincidence.pair
     assert target.object_key == pair.object_key == OBJECT
     # 1.60 deg from the centre, 1.32 deg the statistical radius; first seen 38 minutes after.

@@ -9,7 +9,7 @@ import pytest
 
 from correlator.policy import Policy
 from correlator.service.archive import archive_files, read_archive
-from correlator.service.replay import ReplayOptions, replay, write_results
+from correlator.service.replay import ReplayOptions, replay, write_replay
 from storage.store import Store
 
 pytestmark = pytest.mark.real_data
@@ -27,7 +27,7 @@ def replayed(archive, out: Path, shuffle_seed: int | None = None) -> dict[str, b
     with Store.open("sqlite:///:memory:") as store:
         options = ReplayOptions(as_of_unix_s=AS_OF, shuffle_seed=shuffle_seed)
         result = asyncio.run(replay(archive, store, Policy(), options))
-        write_results(result, store, out)
+        write_replay(result, store, out)
     return {name: (out / f"{name}.jsonl").read_bytes() for name in RESULTS}
 
 

@@ -16,7 +16,7 @@ from correlator.service.archive import archive_files, read_archive
 from correlator.service.commands.up import serve_page
 from correlator.service.lists import print_lists
 from correlator.service.progress import tracked
-from correlator.service.replay import ReplayOptions, ReplayResult, replay, write_results
+from correlator.service.replay import ReplayOptions, ReplayResult, replay, write_replay
 from correlator.service.settings import Settings
 from correlator.simulation.archive import write_night
 from correlator.simulation.night import NightConfig
@@ -44,7 +44,7 @@ def demo(seed: int, n_alerts: int, folder: Path, exit_at_once: bool) -> None:
     click.echo(f"Streaming {len(archive.deliveries)} records through the pipeline ...")
     store = Store.open(f"sqlite:///{folder / 'correlator.sqlite'}")
     result = asyncio.run(replay(archive, store, Policy(), ReplayOptions()))
-    write_results(result, store, folder / "results")
+    write_replay(result, store, folder / "results")
     print_lists(result)
     found = _print_truth(result, night / "truth.json")
     if not exit_at_once:
@@ -67,7 +67,8 @@ def _make_room(folder: Path) -> None:
 
 def _print_truth(result: ReplayResult, truth_file: Path) -> bool:
     """Say where the injected counterparts stand; whether each is first in its list."""
-    ranks = {(t.case, t.object_key): t.rank for targets in result.targets.values() for t in targets}
+    lists = result.results.targets.values()
+    ranks = {(t.case, t.object_key): t.rank for targets in lists for t in targets}
     first = True
     for injected in orjson.loads(truth_file.read_bytes())["counterparts"]:
         case, key = injected["case"], f"ztf:{injected['object_id']}"

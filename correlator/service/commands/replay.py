@@ -23,7 +23,7 @@ from correlator.service.commands.options import (
 )
 from correlator.service.lists import print_lists
 from correlator.service.progress import tracked
-from correlator.service.replay import ReplayOptions, replay, write_results
+from correlator.service.replay import ReplayOptions, replay, write_replay
 from correlator.service.settings import Settings
 from storage.store import Store
 
@@ -84,7 +84,7 @@ def replay_command(
     policy = Policy(include_tests=include_tests or settings.include_tests)
     result = asyncio.run(replay(archive, store, policy, options))
     if out is not None:
-        write_results(result, store, out)
+        write_replay(result, store, out)
     if as_json:
         print_json(result.report)
     else:

@@ -1,0 +1,94 @@
+"""What the stored packets imply at one moment: rankings, coincidences and lists, as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from correlator.policy import Policy
+from correlator.priority import Visibility
+from correlator.ranking import Ranking, rank_event
+from correlator.service.rows import (
+    coincidence_row,
+    event_row,
+    pair_row,
+    ranking_row,
+    target_row,
+)
+from correlator.target import Target, target_list
+from correlator.visibility import Site, visibilities
+from correlator.wire import event_of_record
+from storage.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Rankings of all events at one moment, and the lists that follow from them."""
+
+    as_of_unix_s: float
+    rankings: tuple[Ranking, ...]
+    targets: dict[str, tuple[Target, ...]]
+
+
+def results_of(
+    store: Store,
+    policy: Policy,
+    as_of_unix_s: float,
+    seen: dict[str, Visibility] | None = None,
+) -> Results:
+    """What a store implies at a moment; a function of its events and pairs alone."""
+    rankings = []
+    for event_key in store.pairs.keys_with_pairs():
+        record = store.events.get(event_key)
+        if record is not None:
+            event, pairs = event_of_record(record, None), store.pairs.live(event_key)
+            rankings.append(rank_event(event, pairs, policy, as_of_unix_s, seen))
+    return results_of_rankings(rankings, policy, as_of_unix_s)
+
+
+def results_of_rankings(
+    rankings: Iterable[Ranking], policy: Policy, as_of_unix_s: float
+) -> Results:
+    """The rankings of one moment with the lists that follow from them.
+
+    An event whose pairs were all withdrawn is left out: that it ever had any is history, and
+    depends on the order of delivery.
+    """
+    held = tuple(r for r in rankings if r.candidates)
+    found = [c for ranking in held for c in ranking.coincidences]
+    lists = {case.name: target_list(case, found) for case in policy.cases}
+    return Results(as_of_unix_s, held, lists)
+
+
+def visibilities_of(store: Store, site: Site, as_of_unix_s: float) -> dict[str, Visibility]:
+    """Tonight's visibility of every paired object from a site."""
+    places = {p.object_key: p.object for p in store.pairs.all_live()}
+    if not places:
+        return {}
+    ra, dec = [o.ra_deg for o in places.values()], [o.dec_deg for o in places.values()]
+    return dict(zip(places, visibilities(ra, dec, site, as_of_unix_s), strict=True))
+
+
+def write_results(results: Results, store: Store, out: Path) -> None:
+    """Write what a store implies as JSON lines, each file sorted by id."""
+    out.mkdir(parents=True, exist_ok=True)
+    events = sorted(store.events.all(), key=lambda e: e.event_key)
+    pairs = sorted(store.pairs.all_live(), key=lambda p: p.coincidence_id)
+    coincidences = [c for r in results.rankings for c in r.coincidences]
+    coincidences.sort(key=lambda c: (c.pair.coincidence_id, c.case))
+    targets = [t for case in sorted(results.targets) for t in results.targets[case]]
+    _write(out / "events.jsonl", map(event_row, events))
+    _write(out / "pairs.jsonl", map(pair_row, pairs))
+    _write(out / "rankings.jsonl", map(ranking_row, results.rankings))
+    _write(out / "coincidences.jsonl", map(coincidence_row, coincidences))
+    _write(out / "targets.jsonl", map(target_row, targets))
+
+
+def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    with path.open("wb") as file:
+        for row in rows:
+            file.write(orjson.dumps(row, option=orjson.OPT_SORT_KEYS) + b"\n")
