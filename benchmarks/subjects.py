@@ -19,6 +19,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 
 from benchmarks import inputs
+from benchmarks.stream_parts import stream_parts
 from benchmarks.timing import Effort, Row
 from correlator.alert import Alert
 from correlator.errors import CorrelatorError
@@ -143,6 +144,7 @@ BENCHMARKS: Mapping[str, Callable[[Setting], Iterator[Row]]] = {
     "map-read": map_read,
     "map-match": map_match,
     "notice-parse": notice_parse,
+    "stream-parts": lambda setting: stream_parts(setting.effort, setting.n_slim),
     "pipeline": pipeline,
 }
 

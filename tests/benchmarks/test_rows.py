@@ -20,9 +20,19 @@ NAMES = {
     "map-read": ["map-read"],
     "map-match": ["map-match-1", "map-match-50"],
     "notice-parse": ["notice-parse"],
+    "stream-parts": [
+        "part-decode",
+        "part-fold",
+        "part-encode-object",
+        "part-match-100-events",
+        "part-compare",
+        "part-encode-pair",
+        "part-decode-fold-match",
+    ],
     "pipeline": ["pipeline"],
 }
-ALONE = {"pipeline"} if subjects.voeventparse else {"pipeline", "notice-parse"}
+PARTS = {"part-fold", "part-encode-object", "part-encode-pair", "part-decode-fold-match"}
+ALONE = {"pipeline", *PARTS} if subjects.voeventparse else {"pipeline", "notice-parse", *PARTS}
 
 
 def assert_measured(rows):
