@@ -7,7 +7,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUNTIME := $(VENV)/.runtime
 TOOLS   := $(VENV)/.tools
 
-.PHONY: demo test lint types imports bench slow clean
+RUN     := deploy/.run
+
+.PHONY: demo test lint types imports bench slow clean servers servers-start servers-stop
 
 demo: $(RUNTIME)  ## a simulated night through the pipeline; DEMO_EXIT=1 ends it after the lists
 	$(BIN)/correlator demo $(if $(filter 1,$(DEMO_EXIT)),--exit)
@@ -30,6 +32,18 @@ types: $(TOOLS)  ## mypy, strict
 
 bench: $(TOOLS)  ## the benchmarks, as ratios
 	$(BIN)/python -m benchmarks
+
+servers:  ## what Kafka and PostgreSQL need on this machine: docs/operations/servers.md
+	deploy/kafka/kafka.sh install
+	deploy/postgres/postgres.sh install
+
+servers-start:  ## a broker on 127.0.0.1:9092 and a PostgreSQL on 127.0.0.1:5432, in deploy/.run
+	deploy/kafka/kafka.sh status $(RUN)/kafka || deploy/kafka/kafka.sh start $(RUN)/kafka
+	deploy/postgres/postgres.sh status $(RUN)/postgres || deploy/postgres/postgres.sh start $(RUN)/postgres
+
+servers-stop:
+	deploy/kafka/kafka.sh stop $(RUN)/kafka
+	deploy/postgres/postgres.sh stop $(RUN)/postgres
 
 $(RUNTIME): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
