@@ -60,8 +60,10 @@ def visibilities(
     places = SkyCoord(np.atleast_1d(ra_deg), np.atleast_1d(dec_deg), unit="deg", frame="icrs")
     steps = as_of_unix_s + np.arange(0.0, 86_400.0, _STEP_S)
     offline = iers.conf.set_temp("auto_download", False)
+    # A month after their release the tables would refuse every date that they predict: tonight.
+    however_old = iers.conf.set_temp("auto_max_age", None)
     degraded = iers.conf.set_temp("iers_degraded_accuracy", "ignore")
-    with offline, degraded, warnings.catch_warnings():
+    with offline, however_old, degraded, warnings.catch_warnings():
         # "Dubious year" and "polar motions unknown": what the docstring says of such dates.
         warnings.simplefilter("ignore", ErfaWarning)
         warnings.simplefilter("ignore", AstropyWarning)

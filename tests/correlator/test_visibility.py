@@ -1,6 +1,8 @@
 """Visibility from a site against textbook cases."""
 
 import pytest
+from astropy.time import Time
+from astropy.utils.iers import iers
 
 from correlator.visibility import SITES, visibilities
 
@@ -41,4 +43,16 @@ def test_the_moon_is_where_gcn_has_it():
 
 def test_dates_beyond_the_tables_of_the_earth_still_work():
     (pole,) = seen([0.0], [90.0], "la-palma", 2_200_000_000.0)
+    assert pole.best_altitude_deg == pytest.approx(SITES["la-palma"].latitude_deg, abs=0.5)
+
+
+@pytest.mark.parametrize("at", [WINTER_NOON_UTC, 1_900_000_000.0])
+def test_an_installation_that_nobody_has_updated_for_years_still_works(monkeypatch, at):
+    class LaterTime(Time):
+        @classmethod
+        def now(cls):
+            return Time(1_900_000_000.0, format="unix")
+
+    monkeypatch.setattr(iers, "Time", LaterTime)
+    (pole,) = seen([0.0], [90.0], "la-palma", at)
     assert pole.best_altitude_deg == pytest.approx(SITES["la-palma"].latitude_deg, abs=0.5)
