@@ -33,8 +33,6 @@ from streams.window import AlertWindow, ReceivedAlert
 
 log = structlog.get_logger(__name__)
 
-log = structlog.get_logger(__name__)
-
 LATENESS_S = 2 * DAY_S
 """How late an alert may come without a closed event being read from the store again."""
 
