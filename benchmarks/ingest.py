@@ -25,7 +25,7 @@ import orjson
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from benchmarks.ingest_loops import Reading, together
+from benchmarks.ingest_loops import JOIN_S, Reading, together
 from benchmarks.survey_packets import PACKETS
 from benchmarks.timing import Row
 from correlator.errors import ConfigurationError
@@ -116,12 +116,13 @@ def fill_topic(servers: str, setting: IngestSetting) -> str:
 
 
 def _edges(servers: str, topic: str, setting: IngestSetting) -> Reading:
-    """What all edges did together."""
-    group = f"bench-{uuid.uuid4().hex}"
+    """What all edges did together, between the same two moments."""
+    group, begin = f"bench-{uuid.uuid4().hex}", time.time() + JOIN_S
     with tempfile.TemporaryDirectory(prefix="correlator-bench-") as folder:
         archive = ["--archive", folder] if setting.archive else []
+        common = ["--group", group, "--begin", str(begin)]
         started = [
-            _loop("edge", servers, topic, setting, setting.seconds, "--group", group, *archive)
+            _loop("edge", servers, topic, setting, setting.seconds, *common, *archive)
             for _ in range(setting.n_edges)
         ]
         return together([_reading(process, setting.seconds) for process in started])

@@ -29,6 +29,9 @@ from streams.edge_source import Source, SourceSettings
 WARM_UP_S = 5.0
 """From the first packet on: connections, caches, the first fetches."""
 
+JOIN_S = 15.0
+"""Until all readers of a group have joined it, and are warm."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -48,10 +51,10 @@ class Reading:
 
 
 def together(readings: list[Reading]) -> Reading:
-    """What several readers did at the same time, as if one had."""
+    """What several readers did between the same two moments, as if one had."""
     seconds = max(reading.seconds for reading in readings)
     return Reading(
-        n_packets=round(sum(reading.rate for reading in readings) * seconds),
+        n_packets=sum(reading.n_packets for reading in readings),
         n_bytes=sum(reading.n_bytes for reading in readings),
         n_admitted=sum(reading.n_admitted for reading in readings),
         seconds=seconds,
@@ -79,12 +82,24 @@ class AgainConsumer:
 
 
 class Watch:
-    """Says when to stop, and what was done between the warming up and then."""
+    """Says when to stop, and what was done between the warming up and then.
 
-    def __init__(self, seconds: float, count: Callable[[], tuple[int, int, int]]) -> None:
+    Parameters
+    ----------
+    begin_unix_s
+        When to begin to count, the same for all readers of a group; else after the warming up.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        count: Callable[[], tuple[int, int, int]],
+        begin_unix_s: float | None = None,
+    ) -> None:
         self._seconds = seconds
         self._count = count
-        self._warm_at: float | None = None
+        ahead_s = None if begin_unix_s is None else begin_unix_s - time.time()
+        self._warm_at = None if ahead_s is None else time.perf_counter() + ahead_s
         self._begin: tuple[float, tuple[int, int, int], float, float] | None = None
         self.reading: Reading | None = None
 
@@ -127,18 +142,23 @@ def bare(settings: SourceSettings, seconds: float) -> Reading:
 
 
 def edge(
-    settings: SourceSettings, seconds: float, survey: str, broker: str, archive: Path | None
+    settings: SourceSettings,
+    seconds: float,
+    begin_unix_s: float,
+    survey: str,
+    archive: Path | None,
 ) -> Reading:
     """Our edge, with everything that it does in a night."""
     kept = RawArchive(archive) if archive else None
     ours = Edge(
         EdgeSettings(name="edge-bench", survey=survey),
         lambda finish: Source(settings, finish, AgainConsumer),
-        Outbox(broker),
+        Outbox(settings.servers),
         archive=kept,
     )
     stats = ours.stats
-    watch = Watch(seconds, lambda: (stats.n_packets, stats.n_bytes, stats.n_admitted))
+    counts = lambda: (stats.n_packets, stats.n_bytes, stats.n_admitted)  # noqa: E731
+    watch = Watch(seconds, counts, begin_unix_s)
     ours.run(watch.is_over)
     if kept is not None:
         kept.close()
@@ -152,6 +172,7 @@ def edge(
 @click.option("--topic", required=True)
 @click.option("--survey", type=click.Choice(["ztf", "lsst"]), default="ztf")
 @click.option("--seconds", type=float, default=60.0)
+@click.option("--begin", "begin_unix_s", type=float, help="When edges begin to count.")
 @click.option("--group", help="Of several readers that share the topic.")
 @click.option("--archive", type=click.Path(path_type=Path))
 def main(
@@ -160,6 +181,7 @@ def main(
     topic: str,
     survey: str,
     seconds: float,
+    begin_unix_s: float | None,
     group: str | None,
     archive: Path | None,
 ) -> None:
@@ -170,7 +192,8 @@ def main(
     if loop == "bare":
         reading = bare(settings, seconds)
     else:
-        reading = edge(settings, seconds, survey, broker, archive)
+        begin = time.time() + JOIN_S if begin_unix_s is None else begin_unix_s
+        reading = edge(settings, seconds, begin, survey, archive)
     sys.stdout.buffer.write(orjson.dumps(asdict(reading)))
 
 

@@ -22,6 +22,7 @@ from ingest_optical.avro_container import MAX_PACKET_BYTES, Body, Container, usu
 from ingest_optical.avro_growth import rate_of
 from ingest_optical.avro_pattern import Pattern, Wanted, pattern_of
 from ingest_optical.avro_shape import check_shape
+from ingest_optical.avro_values import JoinedRecord
 
 CONFLUENT_MAGIC = b"\x00"
 """First byte of a Confluent-framed record; four bytes of schema id follow, big-endian."""
@@ -87,7 +88,7 @@ class Reading(NamedTuple):
         What has read it; None: fastavro.
     """
 
-    record: dict[str, object]
+    record: Mapping[str, object]
     body: Body
     end: int
     pattern: Pattern | None
@@ -187,7 +188,7 @@ def read_body(
         The bytes do not follow the schema.
     """
     schema = writer_schema(body.schema_json, packet, through)
-    size = body.until - body.begin
+    size = (len(body.data) if body.end is None else body.end) - body.begin
     if size > schema.max_bytes:
         raise MalformedAlertError(
             packet, f"a body of this schema must have at most {schema.max_bytes} bytes", size
@@ -205,11 +206,14 @@ def read_body(
 
 def _read_by_pattern(
     pattern: Pattern, body: Body, begun: Reading | None
-) -> tuple[dict[str, object], int] | None:
+) -> tuple[Mapping[str, object], int] | None:
+    before: tuple[Mapping[str, object], ...] = ()
     if begun is None or begun.pattern is None or not pattern.continues(begun.pattern):
-        return pattern.read(body.data, body.begin)
-    found = pattern.read(body.data, begun.end, begun.pattern)
-    return None if found is None else (begun.record | found[0], found[1])
+        found = pattern.read(body.data, body.begin)
+    else:
+        before = (begun.record,)
+        found = pattern.read(body.data, begun.end, begun.pattern)
+    return None if found is None else (JoinedRecord((*before, *found[0])), found[1])
 
 
 @lru_cache(maxsize=64)
@@ -219,7 +223,7 @@ def _pattern(schema: WriterSchema, wanted: Wanted) -> Pattern | None:
 
 def _read_by_fastavro(
     body: Body, schema: WriterSchema, packet: str
-) -> tuple[dict[str, object], int]:
+) -> tuple[Mapping[str, object], int]:
     stream = io.BytesIO(body.data)  # no copy
     stream.seek(body.begin)
     record = _read(stream, schema, packet)

@@ -29,7 +29,7 @@ _MAX_HEADERS = 16
 """Headers that are remembered; a survey changes its schema less than once a year."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Header:
     """What stands before the sync marker: the bytes themselves and what they say."""
 
@@ -39,8 +39,8 @@ class _Header:
 
 
 _headers: list[_Header] = []
-"""Headers seen, the latest first. A packet that begins with the same bytes has the same header, and
-the one schema object, whose hash is known."""
+"""Headers seen, the last one first. A packet that begins with the same bytes has the same header,
+and the one schema object, whose hash is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +79,33 @@ def usual_body(data: bytes) -> Body | None:
 
     That is: a header that was seen before, no compression, one record in one block, nothing after.
     """
-    for header in tuple(_headers):
-        if not data.startswith(header.data):
-            continue
-        sync_at = len(header.data)
-        at = sync_at + _SYNC_BYTES
-        if header.codec != b"null" or data[at : at + 1] != _ONE:
-            return None
-        size, shift = 0, 0
-        for byte in data[at + 1 : at + 1 + _MAX_VARINT_BYTES]:
-            at += 1
-            size |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                break
-        begin, end = at + 1, len(data) - _SYNC_BYTES
-        # A size is written as twice itself.
-        if size != 2 * (end - begin) or data[end:] != data[sync_at : sync_at + _SYNC_BYTES]:
-            return None
-        return Body(header.schema_json, data, begin, end)
+    header = _known_header(data)
+    if header is None or header.codec != b"null":
+        return None
+    sync_at = len(header.data)
+    at, end = sync_at + _SYNC_BYTES, len(data) - _SYNC_BYTES
+    if data[at : at + 1] != _ONE or data[end:] != data[sync_at:at]:
+        return None
+    size, shift = 0, 0
+    for byte in data[at + 1 : at + 1 + _MAX_VARINT_BYTES]:
+        at += 1
+        size |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            break
+    # A size is written as twice itself.
+    if size != 2 * (end - at - 1):
+        return None
+    return Body(header.schema_json, data, at + 1, end)
+
+
+def _known_header(data: bytes) -> _Header | None:
+    """The header that a container begins with, if it was seen before."""
+    for n, header in enumerate(tuple(_headers)):
+        if data.startswith(header.data):
+            if n:  # the next packet will have it too
+                _headers[:] = [header, *(other for other in _headers if other is not header)]
+            return header
     return None
 
 
@@ -118,7 +126,7 @@ class Container:
         self._packet = packet
         if data[:4] != MAGIC:
             raise self._broken("an Avro container must begin with Obj1", data[:4])
-        header = self._known_header() or self._new_header()
+        header = _known_header(data) or self._new_header()
         self.schema_json = header.schema_json
         self._codec = header.codec
         at = len(header.data)
@@ -146,12 +154,6 @@ class Container:
         stored = record if self._codec == b"null" else _deflated(record)
         head = self._data[: self.blocks_at]
         return head + _varint(1) + _varint(len(stored)) + stored + self._sync
-
-    def _known_header(self) -> _Header | None:
-        for header in tuple(_headers):
-            if self._data.startswith(header.data):
-                return header
-        return None
 
     def _new_header(self) -> _Header:
         entries, at = self._header()

@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from ingest_optical.avro_values import ColumnRows, LazyRecord, Places, column_of, long_of
+from ingest_optical.avro_values import (
+    ColumnRows,
+    LazyRecord,
+    Place,
+    Places,
+    column_of,
+    long_of,
+    place_of,
+)
 
 _MAX_TEXT = 127
 """Longest text that a pattern reads [characters]; the file names in ZTF's candidates have 60."""
@@ -68,8 +76,8 @@ class Pattern:
 
     def read(
         self, data: bytes, at: int, after: Pattern | None = None
-    ) -> tuple[dict[str, object], int] | None:
-        """The wanted fields and where the record ends; None for what fastavro must look at.
+    ) -> tuple[list[Mapping[str, object]], int] | None:
+        """Parts of the wanted fields and where the record ends; None for what fastavro must read.
 
         Parameters
         ----------
@@ -78,18 +86,18 @@ class Pattern:
         after
             A pattern that this one continues, if it has read what stands before.
         """
-        record: dict[str, object] = {}
+        read: list[Mapping[str, object]] = []
         for part in self._parts if after is None else self._parts[len(after._parts) :]:
             found = part(data, at)
             if found is None:
                 return None
             values, at = found
-            record.update(values)
-        return record, at
+            read.append(values)
+        return read, at
 
 
 _Part = Callable[[bytes, int], Read | None]
-"""Reads the next fields of a record as a dict, or values of one field."""
+"""Reads the next fields of a record as a record, or the value of one field."""
 
 
 def pattern_of(parsed: Mapping[str, Any], wanted: Wanted) -> Pattern | None:
@@ -105,7 +113,7 @@ def pattern_of(parsed: Mapping[str, Any], wanted: Wanted) -> Pattern | None:
             row = _row(run, wanted.own)
             if row is None:
                 return None
-            parts.append(row.read_now)
+            parts.append(row.read)
             names.append(tuple(field["name"] for field in run))
             continue
         for field in run:
@@ -202,15 +210,7 @@ class _Row:
         matched = self.match(data, at)
         if matched is None:
             return None
-        return LazyRecord(matched.groups(), self.places), matched.end()
-
-    def read_now(self, data: bytes, at: int) -> Read | None:
-        """The values themselves, for the few fields of the outermost record."""
-        found = self.read(data, at)
-        if found is None:
-            return None
-        record, end = found
-        return {name: record.get(name) for name in self.places}, end
+        return LazyRecord(matched, self.places), matched.end()
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,7 @@ class _Rows:
         places = self.row.places
         if not groups:
             return ColumnRows(0, dict.fromkeys(places, ()))
-        kinds = [kind for _, kind in places.values()]
+        kinds = [place.kind for place in places.values()]
         columns = map(column_of, kinds, zip(*groups, strict=True))
         return ColumnRows(len(groups), dict(zip(places, columns, strict=True)))
 
@@ -264,7 +264,7 @@ def _skip_bytes(data: bytes, at: int) -> Read | None:
 def _row(fields: Sequence[Mapping[str, Any]], wanted: Selection) -> _Row | None:
     if len(fields) > _MAX_FIELDS or not all(_is_flat(field["type"]) for field in fields):
         return None
-    expression, places = b"", dict[str, tuple[int, str]]()
+    expression, places = b"", dict[str, Place]()
     for field in fields:
         kind = field["type"]
         branches = kind if isinstance(kind, list) else [kind]
@@ -273,7 +273,7 @@ def _row(fields: Sequence[Mapping[str, Any]], wanted: Selection) -> _Row | None:
         if is_wanted and (len(values) != 1 or isinstance(values[0], dict)):  # a choice, a date
             return None
         if is_wanted:
-            places[field["name"]] = len(places), values[0]
+            places[field["name"]] = place_of(len(places) + 1, values[0])
         expression += _expression(kind, is_wanted)
     return _Row(re.compile(expression, re.DOTALL).match, places)
 
@@ -285,12 +285,15 @@ def _expression(kind: Any, is_group: bool) -> bytes:
             for i, branch in enumerate(kind)
         ]
         return b"(?>%b)" % b"|".join(branches)
-    return (b"(%b)" if is_group else b"%b") % _EXPRESSIONS[_primitive(kind)]
+    primitive = _primitive(kind)
+    if not is_group:
+        return _SKIPPED_TEXT if primitive == "string" else _EXPRESSIONS[primitive]
+    return b"(%b)" % _EXPRESSIONS[primitive]
 
 
-def _text_expression() -> bytes:
+def _text_expression(character: bytes) -> bytes:
     sized = [
-        re.escape(_short(2 * n)) + (b"[\x00-\x7f]{%d}" % n if n else b"")
+        re.escape(_short(2 * n)) + (character + b"{%d}" % n if n else b"")
         for n in range(_MAX_TEXT + 1)
     ]
     return b"(?>%b)" % b"|".join(sized)
@@ -312,8 +315,11 @@ _EXPRESSIONS: Mapping[str, bytes] = {
     "long": rb"[\x80-\xff]{0,8}+[\x00-\x7f]",
     "float": rb".{4}",
     "double": rb".{8}",
-    "string": _text_expression(),
+    "string": _text_expression(rb"[\x00-\x7f]"),
 }
 """The encoding of each type (Avro 1.11 specification)."""
+
+_SKIPPED_TEXT = _text_expression(rb".")
+"""A text that nobody wants: so many bytes, whatever they are."""
 
 _LONG = re.compile(_EXPRESSIONS["long"], re.DOTALL).match

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 _Convert = Callable[[bytes], tuple[Any, ...]]
 """Makes the bytes of a group a value, alone in a tuple, as struct does."""
 
-Places = Mapping[str, tuple[int, str]]
-"""Number and type of the group of each wanted field."""
+
+class Place(NamedTuple):
+    """Where a pattern finds a field: the number of its group, from 1; its Avro type."""
+
+    group: int
+    convert: _Convert
+    kind: str
+
+
+Places = Mapping[str, Place]
+"""The group of each wanted field."""
+
+
+def place_of(group: int, kind: str) -> Place:
+    """The place of a field of a primitive Avro type."""
+    return Place(group, _CONVERTERS[kind], kind)
 
 
 class LazyRecord(Mapping[str, object]):
     """The wanted fields of a record, each made of its bytes when it is asked for."""
 
-    __slots__ = ("_groups", "_places")
+    __slots__ = ("_match", "_places")
 
-    def __init__(self, groups: tuple[bytes | None, ...], places: Places) -> None:
-        self._groups = groups
+    def __init__(self, match: re.Match[bytes], places: Places) -> None:
+        self._match = match
         self._places = places
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -27,17 +42,21 @@ class LazyRecord(Mapping[str, object]):
         place = self._places.get(name)
         if place is None:
             return default
-        found = self._groups[place[0]]
-        return None if found is None else _CONVERTERS[place[1]](found)[0]
+        group, convert, _ = place
+        found = self._match[group]
+        return None if found is None else convert(found)[0]
 
     def set_flags(self) -> list[str]:
         """Names of the wanted booleans that are true."""
-        groups = self._groups
+        match = self._match
         return [
             name
-            for name, (n, kind) in self._places.items()
-            if kind == "boolean" and groups[n] == _TRUE
+            for name, place in self._places.items()
+            if place.kind == "boolean" and match[place.group] == _TRUE
         ]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
 
     def __getitem__(self, name: str) -> object:
         if name not in self._places:
@@ -49,6 +68,43 @@ class LazyRecord(Mapping[str, object]):
 
     def __len__(self) -> int:
         return len(self._places)
+
+
+class JoinedRecord(Mapping[str, object]):
+    """The parts of a record, one after the other, as the record that they are.
+
+    Parameters
+    ----------
+    parts
+        Records without a field in common.
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: Sequence[Mapping[str, object]]) -> None:
+        self._parts = parts
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of a field; the default for one that no part has."""
+        for part in self._parts:
+            if name in part:
+                return part.get(name)
+        return default
+
+    def __contains__(self, name: object) -> bool:
+        return any(name in part for part in self._parts)
+
+    def __getitem__(self, name: str) -> object:
+        for part in self._parts:
+            if name in part:
+                return part[name]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for part in self._parts for name in part)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
 
 
 class ColumnRows(Sequence[Mapping[str, object]]):
@@ -105,11 +161,9 @@ def long_of(found: bytes) -> tuple[int]:
     """The value of an Avro long of at most 63 bits (zigzag, seven bits a byte)."""
     if len(found) == 1:
         return _SHORT_LONGS[found[0]]
-    value = found[0] & 0x7F
-    shift = 7
-    for byte in found[1:]:
-        value |= (byte & 0x7F) << shift
-        shift += 7
+    value = 0
+    for byte in reversed(found):
+        value = value << 7 | byte & 0x7F
     return ((value >> 1) ^ -(value & 1),)
 
 

@@ -196,7 +196,7 @@ class _Record(NamedTuple):
 
     survey: str
     version: str | None
-    record: dict[str, object]
+    record: Mapping[str, object]
     reading: Reading | None = None
 
 
@@ -232,8 +232,7 @@ def _record(packet: RawPacket, prefix_only: bool, schema_of_id: SchemaOfId) -> _
 
 def _from_container(packet: RawPacket, prefix_only: bool) -> _Record:
     body = body_of_container(packet.data, packet.name)
-    schema = writer_schema(body.schema_json, packet.name)
-    survey, version = _survey_of_schema(schema, packet.name)
+    survey, version = _survey_of_schema(body.schema_json, packet.name)
     through = _through(packet, survey, prefix_only)
     reading = read_body(body, packet.name, through, _WANTED[survey])
     return _Record(survey, version, reading.record, reading)
@@ -249,8 +248,23 @@ def _through(packet: RawPacket, survey: str, prefix_only: bool) -> tuple[str, ..
     return _WHOLE_FIELDS[survey]
 
 
-def _survey_of_schema(schema: WriterSchema, packet: str) -> tuple[str, str | None]:
-    # By name: simulations and brokers use the same field names with other units.
+_surveys: dict[bytes, tuple[str, str | None]] = {}
+"""Survey and version of the schemas seen."""
+
+_MAX_SURVEYS = 32
+
+
+def _survey_of_schema(schema_json: bytes, packet: str) -> tuple[str, str | None]:
+    known = _surveys.get(schema_json)
+    if known is None:
+        if len(_surveys) >= _MAX_SURVEYS:
+            _surveys.clear()
+        known = _surveys[schema_json] = _survey_by_name(writer_schema(schema_json, packet), packet)
+    return known
+
+
+def _survey_by_name(schema: WriterSchema, packet: str) -> tuple[str, str | None]:
+    # Simulations and brokers use the same field names with other units.
     if schema.name == "ztf.alert":
         return ztf.SURVEY, schema.version
     if named := _LSST_NAME.fullmatch(schema.name):
@@ -271,7 +285,7 @@ def _from_confluent(packet: RawPacket, prefix_only: bool, schema_of_id: SchemaOf
             packet.name, "the schema id must be one of a known LSST schema", schema_id
         )
     body = Body(schema, packet.data, CONFLUENT_HEADER_BYTES)
-    survey, version = _survey_of_schema(writer_schema(schema, packet.name), packet.name)
+    survey, version = _survey_of_schema(schema, packet.name)
     reading = read_body(body, packet.name, _through(packet, survey, prefix_only), _WANTED[survey])
     return _Record(survey, version, reading.record, reading)
 

@@ -107,6 +107,8 @@ class Fields:
             hold it.
         """
         value = self._record.get(name)
+        if type(value) is int and -_EXACT_IN_FLOAT < value < _EXACT_IN_FLOAT:  # quickly
+            return None if value == self._unknown else value
         if isinstance(value, int) and not isinstance(value, bool):
             if not -(2**63) <= value < 2**63:
                 raise self.malformed(f"{name} must fit 64 bits", value)
@@ -159,7 +161,7 @@ class Fields:
         value = self._record.get(name)
         if value is None:
             return None
-        if not isinstance(value, Mapping):
+        if type(value) is not LazyRecord and not isinstance(value, Mapping):
             raise self.malformed(f"{name} must be a record", value)
         return Fields(value, self.packet, self._unknown)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from correlator.alert import Alert
@@ -184,13 +184,15 @@ def rejections(alert: Alert | FirstLook, cuts: QualityCuts) -> tuple[str, ...]:
     Everything that is compared stands in the packet's prefix, so that a first look and the whole
     alert have the same reasons, but for the distance to a Rubin ephemeris.
     """
-    measures = alert.measures if isinstance(alert, FirstLook) else KnownMeasures(alert.quality)
-    return (
-        *_score_reasons(measures, cuts),
-        *(_detection_reasons(alert, cuts) if _asks_for_detection(cuts) else ()),
-        *_image_reasons(measures, cuts),
-        *(_neighbour_reasons(alert, cuts) if _asks_for_neighbours(cuts) else ()),
-    )
+    measures = KnownMeasures(alert.quality) if isinstance(alert, Alert) else alert.measures
+    reasons: list[str] = []
+    _judge_scores(measures, cuts, reasons)
+    if _asks_for_detection(cuts):
+        _judge_detection(alert, cuts, reasons)
+    _judge_image(measures, cuts, reasons)
+    if _asks_for_neighbours(cuts):
+        _judge_neighbours(alert, cuts, reasons)
+    return tuple(reasons)
 
 
 def prior_filter(alert: Alert) -> tuple[str, ...]:
@@ -201,54 +203,54 @@ def prior_filter(alert: Alert) -> tuple[str, ...]:
 # A first look reads what is asked for, so only what is cut on is asked for.
 
 
-def _score_reasons(measures: Measures, cuts: QualityCuts) -> Iterator[str]:
+def _judge_scores(measures: Measures, cuts: QualityCuts, reasons: list[str]) -> None:
     if cuts.min_real_bogus is not None and _below(measures.real_bogus, cuts.min_real_bogus):
-        yield "low_real_bogus"
+        reasons.append("low_real_bogus")
     least_forest = cuts.min_real_bogus_forest
     if least_forest is not None and _below(measures.real_bogus_forest, least_forest):
-        yield "low_real_bogus_forest"
+        reasons.append("low_real_bogus_forest")
 
 
 def _asks_for_detection(cuts: QualityCuts) -> bool:
     return cuts.require_positive or cuts.min_snr is not None or cuts.bright_limit_mag is not None
 
 
-def _detection_reasons(alert: Alert | FirstLook, cuts: QualityCuts) -> Iterator[str]:
+def _judge_detection(alert: Alert | FirstLook, cuts: QualityCuts, reasons: list[str]) -> None:
     if cuts.min_snr is not None and _below(_snr(alert), cuts.min_snr):
-        yield "low_snr"
+        reasons.append("low_snr")
     if cuts.require_positive and not alert.detection.is_positive:
-        yield "negative_difference"
+        reasons.append("negative_difference")
     mag_ab = alert.detection.mag_ab
     if cuts.bright_limit_mag is not None and mag_ab is not None and mag_ab <= cuts.bright_limit_mag:
-        yield "too_bright"
+        reasons.append("too_bright")
 
 
-def _image_reasons(measures: Measures, cuts: QualityCuts) -> Iterator[str]:
+def _judge_image(measures: Measures, cuts: QualityCuts, reasons: list[str]) -> None:
     if cuts.max_bad_pixels is not None and _above(measures.n_bad_pixels, cuts.max_bad_pixels):
-        yield "bad_pixels"
+        reasons.append("bad_pixels")
     if cuts.max_fwhm_px is not None and _above(measures.fwhm_px, cuts.max_fwhm_px):
-        yield "wide"
+        reasons.append("wide")
     if cuts.max_elongation is not None and _above(measures.elongation, cuts.max_elongation):
-        yield "elongated"
+        reasons.append("elongated")
     if cuts.max_abs_mag_difference is not None:
         difference = measures.mag_difference
         size = None if difference is None else abs(difference)
         if _above(size, cuts.max_abs_mag_difference):
-            yield "aperture_unlike_psf"
+            reasons.append("aperture_unlike_psf")
     if cuts.forbidden_flags:
-        yield from (f"flag_{flag}" for flag in measures.flags_among(cuts.forbidden_flags))
+        reasons += [f"flag_{flag}" for flag in measures.flags_among(cuts.forbidden_flags)]
 
 
-def _neighbour_reasons(alert: Alert | FirstLook, cuts: QualityCuts) -> Iterator[str]:
+def _judge_neighbours(alert: Alert | FirstLook, cuts: QualityCuts, reasons: list[str]) -> None:
     near = alert.surroundings
     linked = cuts.reject_linked_solar_system and near.solar_system_name is not None
     if linked or _within(near.solar_system_sep_arcsec, cuts.solar_system_sep_arcsec):
-        yield "solar_system_object"
+        reasons.append("solar_system_object")
     is_star = cuts.star_score is not None and (near.star_score or 0.0) >= cuts.star_score
     if is_star and _within(near.star_sep_arcsec, cuts.star_sep_arcsec):
-        yield "star"
+        reasons.append("star")
     if _within(near.gaia_sep_arcsec, cuts.gaia_sep_arcsec):
-        yield "gaia_source"
+        reasons.append("gaia_source")
 
 
 def _asks_for_neighbours(cuts: QualityCuts) -> bool:

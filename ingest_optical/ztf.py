@@ -106,19 +106,25 @@ class ZtfLook(FirstLook):
         self.fields = fields
         self._candidate = candidate
         self._schema_version = schema_version
+        self._alert_id: str | None = None
+        self._position_deg: tuple[float, float] | None = None
 
     @property
     def schema_version(self) -> str:
         """Version that the record says, else that of its writer."""
         return _version(self.fields, self._schema_version)
 
-    @cached_property
+    # Remembered by hand: a cached_property of Python 3.11 takes a lock.
+
+    @property
     def alert_id(self) -> str:
         """``candid``."""
-        alert_id = self.fields.integer("candid")
-        if alert_id is None:
-            raise self.fields.malformed("objectId and candid must be known")
-        return str(alert_id)
+        if self._alert_id is None:
+            alert_id = self.fields.integer("candid")
+            if alert_id is None:
+                raise self.fields.malformed("objectId and candid must be known")
+            self._alert_id = str(alert_id)
+        return self._alert_id
 
     @property
     def object_id(self) -> str:
@@ -131,7 +137,9 @@ class ZtfLook(FirstLook):
     @property
     def position_deg(self) -> tuple[float, float]:
         """Of this epoch, not of the object."""
-        return _position(self._candidate)
+        if self._position_deg is None:
+            self._position_deg = _position(self._candidate)
+        return self._position_deg
 
     @property
     def exposure_s(self) -> float | None:

@@ -8,7 +8,7 @@ from faust.transport.drivers import TRANSPORTS, aiokafka
 
 from streams.chunks import ChunkedConsumer
 
-FETCH_MIN_BYTES, FETCH_WAIT_MS = 2**16, 25
+FETCH_MIN_BYTES, FETCH_WAIT_MS = 2**18, 100
 """The broker answers when it has so much, or after so long. If it answers with whatever is there, a
 worker spends a third of its time on fetches at 1,500 alerts a second."""
 

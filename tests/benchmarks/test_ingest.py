@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from benchmarks.ingest import IngestSetting, _rows
@@ -41,9 +43,9 @@ def test_a_ratio_is_to_the_bare_loops_before_and_after():
 
 
 def test_readers_that_share_a_topic_are_one():
-    both = together([a_reading(1000, 2.0), a_reading(1000, 4.0)])
+    both = together([a_reading(1000, 4.0), a_reading(2000, 4.0)])
     assert both.rate == pytest.approx(750.0)
-    assert both.n_bytes == 140_000_000
+    assert both.n_bytes == 210_000_000
     assert both.cpu_s == 2.0
 
 
@@ -54,6 +56,16 @@ def test_a_watch_counts_after_the_warming_up(monkeypatch):
     assert [watch.is_over() for _ in range(3)] == [False, False, True]
     reading = watch.reading
     assert (reading.n_packets, reading.n_bytes, reading.n_admitted) == (4, 40, 1)
+
+
+def test_watches_of_one_group_begin_at_the_same_moment():
+    counts = iter([(5, 50, 1), (6, 60, 1), (9, 90, 2)])
+    early = Watch(0.0, lambda: next(counts), begin_unix_s=time.time() + 3600.0)
+    assert [early.is_over() for _ in range(3)] == [False, False, False]
+    counts = iter([(5, 50, 1), (9, 90, 2)])
+    late = Watch(0.0, lambda: next(counts), begin_unix_s=time.time())
+    assert [late.is_over() for _ in range(2)] == [False, True]
+    assert late.reading.n_packets == 4
 
 
 def test_a_consumer_that_begins_again_is_a_consumer():

@@ -42,7 +42,7 @@ def answer(request, night):
     return request.getfixturevalue("load_answer" if night.name == "load" else "real_answer")
 
 
-@pytest.fixture(params=["sqlite-1", "postgres-1", "postgres-3"])
+@pytest.fixture(params=["sqlite-1", "sqlite-3", "postgres-1", "postgres-3"])
 def store_and_workers(request, tmp_path):
     kind, n = request.param.split("-")
     if kind == "sqlite":

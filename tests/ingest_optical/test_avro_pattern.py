@@ -20,7 +20,7 @@ from ingest_optical.avro import (
     writer_schema,
 )
 from ingest_optical.avro_pattern import Selection, Wanted, pattern_of
-from ingest_optical.avro_values import ColumnRows
+from ingest_optical.avro_values import ColumnRows, JoinedRecord
 from ingest_optical.fields import Fields
 from ingest_optical.lsst_schemas import schema_of_id
 from ingest_optical.packets import read_packets
@@ -126,7 +126,7 @@ def test_what_a_pattern_reads_is_what_was_written(made):
             abs(v) >= 2**61 for v in numbers
         )
         return
-    seen, end = found
+    seen, end = JoinedRecord(found[0]), found[1]
     assert end == 6 + len(data)
     expected = as_seen(record, wanted, inner)
     past = seen["past"]
@@ -241,7 +241,7 @@ def test_an_array_that_claims_more_rows_than_it_has_is_no_match():
         ],
     )
     pattern = pattern_of(fastavro.parse_schema(schema), Wanted(Selection(frozenset()), {}))
-    seen, end = pattern.read(b"\x04\x02\x02\x00", 0)
+    (seen,), end = pattern.read(b"\x04\x02\x02\x00", 0)
     assert (list(seen["past"]), end) == ([{}, {}], 4)
     for data in (b"\xfe\xff\xff\xff\x0f\x02", b"\x04\x02", b"\x03\x02\x02\x00", b""):
         assert pattern.read(data, 0) is None
@@ -260,7 +260,7 @@ def test_a_rubin_record_is_read_to_its_end():
     found = _pattern(writer_schema(body.schema_json, "p"), lsst.WANTED).read(body.data, 5)
     assert found is not None
     assert found[1] == len(packet.data)
-    assert len(found[0]["prvDiaSources"]) == 2
+    assert len(JoinedRecord(found[0])["prvDiaSources"]) == 2
 
 
 @pytest.mark.real_data
@@ -276,7 +276,7 @@ def test_real_ztf_packets_are_read_by_patterns(real_data):
         found = _pattern(schema, ztf.WANTED).read(body.data, body.begin)
         whole = read_body(body, packet.name).record
         assert found is not None
-        seen = dict(found[0]["candidate"])
+        seen = dict(JoinedRecord(found[0])["candidate"])
         assert repr(seen) == repr({name: whole["candidate"][name] for name in seen})
         n_read += 1
     assert n_read > 150
