@@ -21,6 +21,7 @@ from sqlalchemy.exc import OperationalError
 
 from correlator.errors import ConfigurationError
 from correlator.policy import Policy
+from correlator.service.arenas import bound_arenas
 from correlator.service.commands.options import store_option, store_url_of
 from correlator.service.settings import Settings
 from correlator.service.wiring import running
@@ -57,6 +58,7 @@ def worker(store_url: str | None, name: str | None, replication: int) -> None:
 
     Example: CORRELATOR_BROKER=kafka://127.0.0.1:9092 correlator worker --store postgresql+psycopg://correlator@127.0.0.1/correlator
     """
+    bound_arenas()
     settings = Settings()
     if not settings.broker.startswith("kafka://"):
         raise ConfigurationError(
