@@ -8,9 +8,10 @@ from faust.transport.drivers import TRANSPORTS, aiokafka
 
 from streams.chunks import ChunkedConsumer
 
-FETCH_MIN_BYTES, FETCH_WAIT_MS = 2**18, 100
+FETCH_MIN_BYTES, FETCH_WAIT_MS = 2**17, 50
 """The broker answers when it has so much, or after so long. If it answers with whatever is there, a
-worker spends a third of its time on fetches at 1,500 alerts a second."""
+worker spends a third of its time on fetches at 1,500 alerts a second (240 us an alert with 25 ms,
+198 with 100); each wait comes several times on the way from a notice to its coincidences."""
 
 
 def register() -> None:
