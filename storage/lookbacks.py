@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from storage.database import Database, upsert
+from storage.owners import Fence, stand_behind_all
 from storage.rows import found
 from storage.schema import lookbacks
 from storage.share import Share
@@ -24,14 +27,23 @@ class LookbackStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def mark(self, event_key: str, version: int, share: Share) -> None:
-        """Remember that a version of an event was searched for in a share of the objects."""
+    def mark(
+        self, event_key: str, version: int, share: Share, fences: Sequence[Fence] = ()
+    ) -> None:
+        """Remember that a version of an event was searched for in a share of the objects.
+
+        Raises
+        ------
+        NotOwnerError
+            Another took over one of the ownerships in whose name that is said.
+        """
         rows = [
             {"event_key": event_key, "n_partitions": share.of, "partition": p, "version": version}
             for p in sorted(share.partitions)
         ]
         if rows:
             with self._database.writing() as connection:
+                stand_behind_all(connection, fences)
                 upsert(connection, lookbacks, rows, "excluded.version > lookbacks.version")
 
     def undone(self, share: Share) -> list[str]:

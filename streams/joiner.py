@@ -91,6 +91,9 @@ class Joiner:
             self._tenure = _Tenure(share, tuple(fences))
             self.window.forget()
             self._paired = _Paired()
+            # An event that others have searched for in this share may be none of our book: the
+            # next alerts bring it in.
+            self._horizon_unix_s = math.inf
             if not math.isfinite(self.stream_unix_s):
                 self._pass(self._store.alerts.latest_unix_s())
                 self._pass(self._store.events.latest_unix_s())
@@ -151,7 +154,7 @@ class Joiner:
             if not tenure.share.is_none:
                 yield from self._look_back(event, tenure)
                 yield []
-                self._store.lookbacks.mark(event_key, event.version, tenure.share)
+                self._store.lookbacks.mark(event_key, event.version, tenure.share, tenure.fences)
         finally:
             self._looking.discard(event_key)
 

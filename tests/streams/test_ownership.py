@@ -298,3 +298,42 @@ async def test_a_worker_that_has_heard_of_no_date_has_nothing_left_to_do(store, 
         await worker.rank()
         assert worker.agents.is_owner
         assert worker.agents.pending == 0
+
+
+async def test_who_takes_a_partition_over_meets_the_events_that_others_searched_for(store):
+    """An event is searched for in a partition once; whoever owns it next must know the event.
+
+    The first owner has looked back; the second has not yet, as it waits for another look back, and
+    stores an alert; the third hears of nothing to look back for.
+    """
+    cluster = Cluster(store, n_workers=3)
+    await cluster.assign()
+    # Each has seen an alert, so that each has brought its book up to the store's state once.
+    for name in NAMES:
+        cluster.tell_alert(an_alert(f"1{name}", name, time_unix_s=T0_UNIX_S + DAY_S, dec_deg=-80.0))
+    await cluster.finish()
+    cluster.tell_event(a_notice())
+    for shift in (0, 1):
+        await cluster.assign(shift)
+        for worker in cluster.workers[:2]:
+            await worker.follow(10)
+    late = [an_alert(f"2{name}", f"{name}b", time_unix_s=T0_UNIX_S + DAY_S) for name in NAMES]
+    for alert in late:
+        cluster.tell_alert(alert)
+    for slot in cluster.slots:
+        if slot[0] == OPTICAL_ALERTS.name:
+            await cluster.owner_of(slot).work(slot, 100)
+    await cluster.assign(shift=2)
+    await cluster.finish()
+    assert {key for key, _, _ in live(store)} == {f"ztf:{name}b" for name in NAMES}
+
+
+async def test_a_late_owner_cannot_call_a_look_back_done(store):
+    cluster = Cluster(store, n_workers=2)
+    await cluster.assign()
+    key = cluster.tell_event(a_notice())
+    looking = cluster.workers[0].agents.joiner.activate(key)
+    assert next(looking) == []
+    await cluster.assign(shift=1)
+    with pytest.raises(NotOwnerError):
+        next(looking)
