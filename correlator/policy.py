@@ -136,6 +136,106 @@ _CASES: tuple[ScienceCase, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class PairWindow:
+    """How far apart two messengers of one source may come.
+
+    Attributes
+    ----------
+    first, other
+        Classes of the two events.
+    start_s, end_s
+        Closed interval of T0 of the other minus T0 of the first [s].
+    source
+        Where the numbers come from.
+    """
+
+    first: EventClass
+    other: EventClass
+    start_s: float
+    end_s: float
+    source: str
+
+    def __post_init__(self) -> None:
+        if not self.start_s < self.end_s:
+            raise ValueError(f"a window must have positive length, got {self}")
+
+    @property
+    def length_s(self) -> float:
+        """Th - tl, the length of the window [s]."""
+        return self.end_s - self.start_s
+
+
+_RAVEN = "ligo-raven 3.3, raven_coincidence_windows; SCIENCE 2"
+_SAME_BURST = "SCIENCE 2: GRB - GRB same burst +-max(T90, 60 s); notices give no T90"
+_BARET = "+-500 s: Baret et al. 2011, Astropart. Phys. 35, 1; SCIENCE 2 for neutrino - GW"
+
+_GW_CLASSES = (EventClass.GW_CBC, EventClass.GW_BURST, EventClass.GW_SUBTHRESHOLD)
+_BURST_CLASSES = (EventClass.GRB, EventClass.X_RAY_TRANSIENT)
+
+_PAIR_WINDOWS: tuple[PairWindow, ...] = (
+    PairWindow(EventClass.GW_CBC, EventClass.GRB, -1.0, 5.0, _RAVEN),
+    PairWindow(EventClass.GW_SUBTHRESHOLD, EventClass.GRB, -1.0, 5.0, _RAVEN),
+    PairWindow(EventClass.GW_BURST, EventClass.GRB, -60.0, 600.0, _RAVEN),
+    *(PairWindow(gw, EventClass.NEUTRINO, -500.0, 500.0, _BARET) for gw in _GW_CLASSES),
+    PairWindow(EventClass.GRB, EventClass.NEUTRINO, -500.0, 500.0, _BARET),
+    PairWindow(EventClass.GRB, EventClass.GRB, -60.0, 60.0, _SAME_BURST),
+    PairWindow(EventClass.GRB, EventClass.X_RAY_TRANSIENT, -60.0, 60.0, _SAME_BURST),
+    PairWindow(EventClass.X_RAY_TRANSIENT, EventClass.X_RAY_TRANSIENT, -60.0, 60.0, _SAME_BURST),
+)
+
+_PER_YEAR_HZ = 1.0 / (365.25 * DAY_S)
+_PER_DAY_HZ = 1.0 / DAY_S
+
+
+@dataclass(frozen=True, slots=True)
+class JointRules:
+    """When events of different missions are one joint event, and how often by chance.
+
+    Attributes
+    ----------
+    windows
+        Of each pair of classes, in either order; a pair without one is never joined.
+    min_overlap
+        Least overlap integral of two events that both have a localization: above 1 they agree
+        better than chance places would (SCIENCE 2).
+    mission_rates_hz
+        Bursts that a mission announces [Hz] (ligo-raven 3.3, R_ext by mission).
+    class_rates_hz
+        Events of a class [Hz], for missions that are not named: of bursts as many as Swift
+        (assumed); of neutrinos 15 a year (gwcelery 3.0); of mergers one in three days and of
+        other gravitational-wave bursts one a year, the thresholds of LVK's significant alerts
+        (GCN 38356: where a side is confident its astrophysical rate counts, not its own FAR).
+    subthreshold_rate_hz
+        Largest FAR of a sub-threshold gravitational-wave alert, two a day (ligo-raven 3.3).
+    """
+
+    windows: tuple[PairWindow, ...] = _PAIR_WINDOWS
+    min_overlap: float = 1.0
+    mission_rates_hz: dict[str, float] = field(
+        default_factory=lambda: {
+            "Fermi": 236.0 * _PER_YEAR_HZ,
+            "Swift": 65.0 * _PER_YEAR_HZ,
+            "INTEGRAL": 5.0 * _PER_YEAR_HZ,
+            "AGILE": 5.0 * _PER_YEAR_HZ,
+        }
+    )
+    class_rates_hz: dict[EventClass, float] = field(
+        default_factory=lambda: {
+            **dict.fromkeys(_BURST_CLASSES, 65.0 * _PER_YEAR_HZ),
+            EventClass.NEUTRINO: 15.0 * _PER_YEAR_HZ,
+            EventClass.GW_CBC: _PER_DAY_HZ / 3.0,
+            EventClass.GW_BURST: _PER_YEAR_HZ,
+        }
+    )
+    subthreshold_rate_hz: float = 2.0 * _PER_DAY_HZ
+
+    @property
+    def longest_s(self) -> float:
+        """Farthest apart that two events are joined [s]."""
+        return max(max(-w.start_s, w.end_s) for w in self.windows)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The choices that the correlator makes, all in one place.
 
@@ -177,6 +277,8 @@ class Policy:
     full_night_h, least_night_h
         Hours up that give a target its full weight, and those that it has at least: a target
         that is not up tonight sinks in the list and stays in it [h].
+    joint
+        When events of different missions are one.
     include_tests
         Whether tests, mocks and drills reach the join.
     """
@@ -202,6 +304,7 @@ class Policy:
     full_night_h: float = 8.0
     least_night_h: float = 0.1
     cases: tuple[ScienceCase, ...] = _CASES
+    joint: JointRules = field(default_factory=JointRules)
     include_tests: bool = False
 
     def __post_init__(self) -> None:

@@ -1,19 +1,25 @@
 """How well two localizations agree: the overlap integral, and what both say together.
 
 I = 4 pi * integral p1 p2 dOmega (Ashton et al. 2018, ApJ 860, 6): 1 when one of them knows nothing,
-larger when they favour the same places, 0 when they exclude each other.
+larger when they favour the same places, 0 when they exclude each other. Two maps are summed over
+the cells that they share, which is exact; two circles have a closed form; a circle and a map meet
+as two maps.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skymaps.errors import SkyMapError
-from skymaps.healpix import FULL_SKY_SR, cell_area_sr
+from skymaps.healpix import FULL_SKY_SR, cell_area_sr, separation_deg
+from skymaps.localization import Localization
+from skymaps.shapes import Circle
 from skymaps.skymap import SkyMap
+from skymaps.tiles import tiles_of
 
 Indices = NDArray[np.int64]
 
@@ -28,11 +34,61 @@ class _Shared(NamedTuple):
     order: Indices
 
 
-def overlap(a: SkyMap, b: SkyMap) -> float:
-    """The overlap integral of two maps, exact: a sum over the cells that they share.
+def overlap(a: Localization, b: Localization) -> float:
+    """The overlap integral of two localizations.
 
-    Both are normalised by their own sums; places that a map leaves out have density 0.
+    Each is normalised by its own sum; places that a map leaves out have density 0.
     """
+    if isinstance(a, Circle) and isinstance(b, Circle):
+        return _overlap_of_circles(a, b)
+    return _overlap_of_maps(as_map(a), as_map(b))
+
+
+def as_map(localization: Localization) -> SkyMap:
+    """A localization in cells.
+
+    Raises
+    ------
+    TypeError
+        It is of a form that nobody has told how to divide.
+    """
+    if isinstance(localization, SkyMap):
+        return localization
+    if isinstance(localization, Circle):
+        return tiles_of(localization)
+    raise TypeError(f"a circle or a map is expected, got {type(localization).__name__}")
+
+
+def _overlap_of_circles(a: Circle, b: Circle) -> float:
+    off_deg = float(separation_deg(a.ra_deg, a.dec_deg, b.ra_deg, b.dec_deg)[0])
+    # In order of the numbers, so that both orders of the circles give the same last digit.
+    products = sorted(
+        u * v * _overlap_of_fishers(min(j, k), max(j, k), off_deg)
+        for u, j in a.components
+        for v, k in b.components
+    )
+    return math.fsum(products)
+
+
+def _overlap_of_fishers(j: float, k: float, off_deg: float) -> float:
+    """4 pi times the integral of the product of two Fisher distributions.
+
+    The product is exp(|j u + k v| cos t - j - k) up to the norms, u and v being their centres.
+    """
+    h = 2.0 * math.sin(math.radians(off_deg) / 2.0) ** 2  # 1 - cos
+    joint = math.sqrt(max((j + k) ** 2 - 2.0 * j * k * h, 0.0))
+    # j + k - |j u + k v|, which the difference itself would lose for narrow circles.
+    excess = 2.0 * j * k * h / (j + k + joint)
+    sphere = -math.expm1(-2.0 * joint) / joint if joint > _NO_DIRECTION else 2.0
+    norms = math.expm1(-2.0 * j) * math.expm1(-2.0 * k)
+    return 2.0 * j * k * math.exp(-excess) * sphere / norms
+
+
+_NO_DIRECTION = 1e-12
+"""A concentration below which a distribution is the same everywhere."""
+
+
+def _overlap_of_maps(a: SkyMap, b: SkyMap) -> float:
     shared = _shared(a, b)
     if not len(shared.lo):
         return 0.0
@@ -41,7 +97,7 @@ def overlap(a: SkyMap, b: SkyMap) -> float:
     return FULL_SKY_SR * float(np.cumsum(product * cell_area_sr(shared.order))[-1])
 
 
-def combined(a: SkyMap, b: SkyMap) -> SkyMap:
+def combined(one: Localization, other: Localization) -> SkyMap:
     """What two independent localizations of one source say together: their product, normalised.
 
     A distance is taken from the map that has one.
@@ -51,6 +107,7 @@ def combined(a: SkyMap, b: SkyMap) -> SkyMap:
     SkyMapError
         They exclude each other, or both have a distance (whose product is of another form).
     """
+    a, b = as_map(one), as_map(other)
     if a.has_distance and b.has_distance:
         raise SkyMapError("of two maps that are combined at most one has a distance")
     shared = _shared(a, b)

@@ -166,6 +166,17 @@ class Circle:
         object.__setattr__(self, "_sha256", digest)
         return digest
 
+    @property
+    def highest_concentration(self) -> float:
+        """Fisher concentration of the narrowest component [1/rad2]."""
+        return float(self._concentrations.max())
+
+    @property
+    def components(self) -> list[tuple[float, float]]:
+        """Weight and Fisher concentration [1/rad2] of each component of the mixture."""
+        pairs = zip(self._weights.tolist(), self._concentrations.tolist(), strict=True)
+        return list(pairs)
+
     def match(self, positions: Positions) -> SkyMatch:
         """Density and credible level at each position; the circle has no cells."""
         t_deg = separation_deg(positions.ra_deg, positions.dec_deg, self.ra_deg, self.dec_deg)

@@ -121,3 +121,8 @@ def _rounds(rows: Sequence[Row], key: list[str]) -> list[list[Row]]:
 def equal_to(table: Table, **wanted: object) -> list[ColumnElement[bool]]:
     """Conditions ``column == value`` for every value that is not None."""
     return [table.c[name] == value for name, value in wanted.items() if value is not None]
+
+
+def plain_text(said: str) -> str:
+    """Text that every database takes: what came off a topic may hold NUL or half a character."""
+    return said.replace("\0", "\\0").encode(errors="backslashreplace").decode()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select, update
 
-from storage.database import Database, equal_to
+from storage.database import Database, equal_to, plain_text
 from storage.schema import dead_letters
 
 
@@ -69,7 +69,11 @@ class DeadLetterStore:
         rule
             The rule that it breaks (``MalformedPacketError.rule``); the reason if not given.
         """
-        source, packet_name, reason = _plain(source), _plain(packet_name), _plain(reason)
+        source, packet_name, reason = (
+            plain_text(source),
+            plain_text(packet_name),
+            plain_text(reason),
+        )
         sha256 = hashlib.sha256(packet).hexdigest()
         said = "\0".join((source, sha256, reason))
         row = {
@@ -77,11 +81,11 @@ class DeadLetterStore:
             "source": source,
             "packet_name": packet_name,
             "packet_sha256": sha256,
-            "rule": _plain(rule or reason),
+            "rule": plain_text(rule or reason),
             "reason": reason,
             "received_unix_s": received_unix_s,
             "packet": packet,
-            "record_key": None if record_key is None else _plain(record_key),
+            "record_key": None if record_key is None else plain_text(record_key),
             "replayed_unix_s": None,
         }
         self._database.upsert(dead_letters, [row], _REFUSED_AGAIN)
@@ -137,8 +141,3 @@ class DeadLetterStore:
         with self._database.reading() as connection:
             rows = connection.execute(found).all()
         return dict(sorted(((r, int(k)) for r, k in rows), key=lambda row: (-row[1], row[0])))
-
-
-def _plain(said: str) -> str:
-    """Text that every database takes: what was refused may hold NUL or half a character."""
-    return said.replace("\0", "\\0").encode(errors="backslashreplace").decode()

@@ -18,6 +18,10 @@ _PASSING_SQLSTATES = frozenset(
 )
 """PostgreSQL's codes of what may succeed at the next try (PostgreSQL manual, appendix A)."""
 
+_LIMITS_SQLSTATE = "54"
+"""Class of what no server of its kind takes, as a key too long for an index; psycopg says it by the
+Python class of what passes."""
+
 _LASTING_SQLITE = frozenset({"SQLITE_ERROR", "SQLITE_MISMATCH"})
 """SQLite says these of a wrong statement too, by the same Python class as "database is locked"."""
 
@@ -57,5 +61,7 @@ def is_transient(error: BaseException) -> bool:
     if error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _PASSING_SQLSTATES:
         return True
     if getattr(error.orig, "sqlite_errorname", None) in _LASTING_SQLITE:
+        return False
+    if (getattr(error.orig, "sqlstate", None) or "").startswith(_LIMITS_SQLSTATE):
         return False
     return isinstance(error, OperationalError | InterfaceError)

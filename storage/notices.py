@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from correlator.notice import Notice
-from storage.database import Database, equal_to
+from storage.database import Database, equal_to, plain_text
 from storage.schema import notices
 
 
@@ -73,7 +73,8 @@ class NoticeStore:
         row = {name: getattr(notice, name) for name in _COPIED}
         row["messenger"] = str(notice.messenger)
         row["localization_sha256"] = notice.localization.sha256 if notice.localization else None
-        row |= {"packet": packet, "packet_name": packet_name, "received_unix_s": received_unix_s}
+        row |= {"packet": packet, "packet_name": plain_text(packet_name)}
+        row["received_unix_s"] = received_unix_s
         self._database.upsert(notices, [row])
 
     def packets_of_event(self, event_key: str) -> list[tuple[str, bytes]]:

@@ -59,7 +59,8 @@ class PairStore:
         Parameters
         ----------
         fences
-            The ownerships of the objects by whoever compared them.
+            The ownerships of the objects by whoever compared them; looked at also when nothing
+            came of it, for that too is said in their name.
 
         Raises
         ------
@@ -67,10 +68,11 @@ class PairStore:
             Another took one of them over; nothing is stored.
         """
         rows = [_row(r) for r in records]
-        if rows:
+        if rows or fences:
             with self._database.writing() as connection:
                 stand_behind_all(connection, fences)
-                upsert(connection, pairs, rows, _REPLACES)
+                if rows:
+                    upsert(connection, pairs, rows, _REPLACES)
 
     def live(self, event_key: str) -> list[PairEvidence]:
         """Evidence of the pairs of an event that hold, by object."""

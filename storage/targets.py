@@ -16,6 +16,7 @@ from correlator.target import Target, TargetState, target_list
 from correlator.wire import of_json, to_json
 from storage.coincidences import active_of_case, content_sha256
 from storage.database import ALWAYS, Database, Row, equal_to, take_turn, upsert
+from storage.rows import KEYS_AT_ONCE
 from storage.schema import targets
 
 LEFT_THE_LIST = "it is no longer among the targets of its science case"
@@ -79,6 +80,20 @@ class TargetStore:
             new = target_list(case, [_aged(c, case, as_of_unix_s) for c in found])
             wanted = {t.target_id: t for t in new}
             return _replaced(connection, case.name, wanted, as_of_unix_s, LEFT_THE_LIST)
+
+    def other_than(self, told: Iterable[Target]) -> list[Target]:
+        """Those of some targets that stand otherwise by now, as :meth:`replace_list` counts it.
+
+        Whoever told an older list after another had told a newer one finds what to tell again.
+        """
+        known = {target.target_id: target for target in told}
+        ids, found = sorted(known), select(targets)
+        rows: list[StoredRow[Any]] = []
+        with self._database.reading() as connection:
+            for start in range(0, len(ids), KEYS_AT_ONCE):
+                some = targets.c.target_id.in_(ids[start : start + KEYS_AT_ONCE])
+                rows += connection.execute(found.where(some))
+        return [_target(row) for row in rows if _differs(known[row.target_id], row)]
 
     def list(self, case: str, include_retired: bool = False) -> tuple[Target, ...]:
         """Targets of a science case by rank; then, if asked for, the retired ones by id."""

@@ -128,7 +128,11 @@ def configuration_of(topic: Topic) -> dict[str, str]:
     return wanted
 
 
-def declare(servers: str, topics: Iterable[Topic], replication: int) -> list[str]:
+MOST_COPIES = 3
+"""Copies of each partition where the cluster has as many brokers: one may be lost at any time."""
+
+
+def declare(servers: str, topics: Iterable[Topic], replication: int | None = None) -> list[str]:
     """Make the topics that a cluster has not, wait until it shows them all, and name the new ones.
 
     A topic that is there stays as it is, see :func:`differences`; several processes may declare
@@ -137,7 +141,7 @@ def declare(servers: str, topics: Iterable[Topic], replication: int) -> list[str
     Parameters
     ----------
     replication
-        Copies of each partition.
+        Copies of each partition; None for three, or as many as there are brokers.
 
     Raises
     ------
@@ -147,7 +151,10 @@ def declare(servers: str, topics: Iterable[Topic], replication: int) -> list[str
     topics, admin = tuple(topics), _admin(servers)
     known = _partitions(admin, servers)
     missing = [topic for topic in topics if topic.name not in known]
-    made = _create(admin, servers, missing, replication) if missing else []
+    made = []
+    if missing:
+        copies = replication or min(MOST_COPIES, brokers(servers))
+        made = _create(admin, servers, missing, copies)
     _wait_until_led(admin, servers, topics)
     return made
 

@@ -408,8 +408,15 @@ class Agents:
         self._untold_lists.discard(case.name)
 
     async def _tell_targets(self, case: str, targets: Iterable[Target]) -> None:
-        topic = targets_topic(case).name
-        await self.send(Outgoing(topic, t.target_id, to_json(t)) for t in targets)
+        """Tell targets until none of them stands otherwise than told.
+
+        Any worker may tell a list, and one may do so after another has told a newer one: the topic
+        keeps the last word, which then is that of the store.
+        """
+        topic, told = targets_topic(case).name, list(targets)
+        while told:
+            await self.send(Outgoing(topic, t.target_id, to_json(t)) for t in told)
+            told = await asyncio.to_thread(self.store.targets.other_than, told)
 
     # -- decoding --------------------------------------------------------------------------------
 

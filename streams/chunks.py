@@ -38,10 +38,18 @@ class Chunk(NamedTuple):
 
 
 class ChunkMessage(ConsumerMessage):  # type: ignore[misc]
-    """What Faust takes for one message."""
+    """What Faust takes for one message.
 
-    __slots__ = ("chunk",)
+    Attributes
+    ----------
+    is_done
+        Whether its records are handled. Faust's iterator in Python (where its C extension was not
+        built) acknowledges what it skips in a rebalance: that must not count.
+    """
+
+    __slots__ = ("chunk", "is_done")
     chunk: Chunk
+    is_done: bool
 
 
 def records_of(message: Any) -> Iterator[Any]:
@@ -50,6 +58,12 @@ def records_of(message: Any) -> Iterator[Any]:
         yield from message.chunk.records
     else:
         yield message
+
+
+def done(message: Any) -> None:
+    """Say that the records of a message are handled, before it is acknowledged."""
+    if isinstance(message, ChunkMessage):
+        message.is_done = True
 
 
 class Progress:
@@ -130,7 +144,7 @@ class ChunkedConsumer:
             tp=tp,
             generation_id=first.generation_id,
         )
-        message.chunk = record
+        message.chunk, message.is_done = record, False
         return message
 
     def ack(self, message: Any) -> bool:
@@ -141,6 +155,8 @@ class ChunkedConsumer:
             return False
         message.acked = True
         self._unacked_messages.discard(message)
+        if not message.is_done:
+            return False  # the next owner of the partition gets it
         progress = self._progress.get(message.tp)
         # What was fetched before a rebalance is not ours to commit; it is delivered again.
         if progress is not None and progress.generation == message.generation_id:

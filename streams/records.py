@@ -8,10 +8,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from faust.exceptions import ProducerSendError
 
 from correlator.errors import MalformedPacketError
 from storage.errors import is_transient
-from streams.chunks import records_of
+from streams.chunks import done, records_of
 from streams.log import Headers
 
 log = structlog.get_logger(__name__)
@@ -56,6 +57,7 @@ async def consume(stream: Any, handle: Handler, bury: Bury, size: int, within_s:
         ]
         await handle_batch(records, handle, bury)
         for event in events:
+            done(event.message)
             event.ack()
 
 
@@ -94,6 +96,9 @@ async def persisting(act: Callable[..., Awaitable[T]], *args: Any, whatever: boo
 
 def _is_away(error: Exception) -> bool:
     """Whether a store or a broker is not there just now."""
+    if isinstance(error, ProducerSendError) and isinstance(error.__cause__, Exception):
+        # Faust's word for what its producer met before a record was under way.
+        return _is_away(error.__cause__)
     if isinstance(error, MessageSizeTooLargeError):
         return False
     return isinstance(error, KafkaError) or is_transient(error)

@@ -38,8 +38,9 @@ class StreamSettings:
     rebalance_timeout_s
         How long a rebalance waits for a worker to finish what it has begun [s].
     longest_batch_s
-        Longest time between two fetches before a worker counts as stuck [s]; covers an outage of
-        the store, which holds a batch back.
+        Longest time between two fetches before a worker counts as stuck [s]. A week, as an outage
+        of the store holds a batch back: aiokafka lets a worker that waited longer in a rebalance
+        never join its group again, and it goes on beating.
     request_timeout_s
         Longest wait for the broker's answer to a produced record [s].
     """
@@ -58,7 +59,7 @@ class StreamSettings:
     ranking_interval_s: float = 0.5
     session_timeout_s: float = 10.0
     rebalance_timeout_s: float = 30.0
-    longest_batch_s: float = 600.0
+    longest_batch_s: float = 604_800.0
     request_timeout_s: float = 1200.0
 
     def partitions_of(self, topic: Topic) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import (
     KafkaServer,
@@ -16,6 +17,10 @@ from tests.servers import (
     shared,
     temporary,
 )
+
+if not os.environ.get("CI"):  # where Hypothesis has a profile of its own
+    settings.register_profile("no deadline", deadline=None)
+    settings.load_profile("no deadline")
 
 if named := os.environ.get("CORRELATOR_TEST_POSTGRES"):
     # Here, as the suites read it when they are imported.

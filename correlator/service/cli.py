@@ -27,6 +27,7 @@ _COMMANDS = {
     "notice": "packets:notice_command",
     "alert": "packets:alert_command",
     "targets": "targets:targets",
+    "joint": "joint:joint",
     "export": "export:export",
     "simulate": "simulate:simulate",
     "db": "db:db",

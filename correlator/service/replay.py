@@ -82,7 +82,7 @@ async def replay(
         await pipeline.idle()
         tally = dict(pipeline.agents.tally.counts)
     seconds = time.monotonic() - started
-    results = results_of_rankings(rankings, policy, as_of)
+    results = results_of_rankings(rankings, store, policy, as_of)
     return ReplayResult(results, _report(archive, store, tally, as_of, seconds))
 
 

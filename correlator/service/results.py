@@ -1,37 +1,41 @@
-"""What the stored packets imply at one moment: rankings, coincidences and lists, as files."""
+"""What the stored packets imply: rankings, coincidences, lists and joint events, as files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from correlator.joint import JointEvent, joint_events
 from correlator.policy import Policy
 from correlator.priority import Visibility
 from correlator.ranking import Ranking, rank_event
 from correlator.service.rows import (
     coincidence_row,
     event_row,
+    joint_row,
     pair_row,
     ranking_row,
     target_row,
 )
 from correlator.target import Target, target_list
 from correlator.visibility import Site, visibilities
-from correlator.wire import event_of_record
+from correlator.wire import EventRecord, event_of_record
 from storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Rankings of all events at one moment, and the lists that follow from them."""
+    """Rankings of all events at one moment, and what follows from them and from the events."""
 
     as_of_unix_s: float
     rankings: tuple[Ranking, ...]
     targets: dict[str, tuple[Target, ...]]
+    joint_events: tuple[JointEvent, ...]
 
 
 def results_of(
@@ -47,13 +51,13 @@ def results_of(
         if record is not None:
             event, pairs = event_of_record(record, None), store.pairs.live(event_key)
             rankings.append(rank_event(event, pairs, policy, as_of_unix_s, seen))
-    return results_of_rankings(rankings, policy, as_of_unix_s)
+    return results_of_rankings(rankings, store, policy, as_of_unix_s)
 
 
 def results_of_rankings(
-    rankings: Iterable[Ranking], policy: Policy, as_of_unix_s: float
+    rankings: Iterable[Ranking], store: Store, policy: Policy, as_of_unix_s: float
 ) -> Results:
-    """The rankings of one moment with the lists that follow from them.
+    """The rankings of one moment with the lists that follow from them, and the joint events.
 
     An event whose pairs were all withdrawn is left out: that it ever had any is history, and
     depends on the order of delivery.
@@ -61,7 +65,32 @@ def results_of_rankings(
     held = tuple(r for r in rankings if r.candidates)
     found = [c for ranking in held for c in ranking.coincidences]
     lists = {case.name: target_list(case, found) for case in policy.cases}
-    return Results(as_of_unix_s, held, lists)
+    return Results(as_of_unix_s, held, lists, tuple(stored_joint_events(store, policy)))
+
+
+def stored_joint_events(store: Store, policy: Policy) -> list[JointEvent]:
+    """The joint events that the stored events imply, by id."""
+    records = [r for r in store.events.all() if r.event_unix_s is not None]
+    records.sort(key=lambda r: (r.event_unix_s, r.event_key))
+    # The localizations of those alone that have a neighbour: most events have none.
+    near = {
+        record.event_key
+        for pair in pairwise(records)
+        if _gap_s(*pair) <= policy.joint.longest_s
+        for record in pair
+    }
+    events = []
+    for record in records:
+        if record.event_key in near:
+            sha = record.localization_sha256
+            events.append(event_of_record(record, store.localizations.get(sha) if sha else None))
+    return joint_events(events, policy)
+
+
+def _gap_s(earlier: EventRecord, later: EventRecord) -> float:
+    """Time between two events, of which the earlier may last [s]."""
+    begin, end = earlier.event_unix_s or 0.0, earlier.event_end_unix_s or 0.0
+    return (later.event_unix_s or 0.0) - max(begin, end)
 
 
 def visibilities_of(store: Store, site: Site, as_of_unix_s: float) -> dict[str, Visibility]:
@@ -86,6 +115,7 @@ def write_results(results: Results, store: Store, out: Path) -> None:
     _write(out / "rankings.jsonl", map(ranking_row, results.rankings))
     _write(out / "coincidences.jsonl", map(coincidence_row, coincidences))
     _write(out / "targets.jsonl", map(target_row, targets))
+    _write(out / "joint_events.jsonl", map(joint_row, results.joint_events))
 
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from correlator.coincidence import PairEvidence
+from correlator.joint import JointEvent
 from correlator.policy import DAY_S
 from correlator.ranking import NOT_MEASURED, Coincidence, Ranking
 from correlator.service.times import iso_utc
@@ -74,6 +75,32 @@ def pair_row(pair: PairEvidence) -> Row:
         "last_time": iso_utc(obj.last_unix_s),
         "rate_mag_per_day": obj.rate.mag_per_day if obj.rate else None,
         "rate_error_mag_per_day": obj.rate.error_mag_per_day if obj.rate else None,
+    }
+
+
+def joint_row(joint: JointEvent) -> Row:
+    """One joint event: its members, how each two of them agree, and what all say of the place."""
+    place = joint.localization
+    return {
+        "joint_id": joint.joint_id,
+        "aliases": list(joint.aliases),
+        "event_keys": list(joint.event_keys),
+        "event_time": iso_utc(joint.event_unix_s),
+        "far_hz": joint.far_hz,
+        "far_per_year": joint.far_hz * 365.25 * DAY_S,
+        "links": [
+            {
+                "event_keys": list(link.event_keys),
+                "delta_t_s": link.delta_t_s,
+                "window_s": link.window_s,
+                "i_omega": link.i_omega,
+                "far_hz": link.far_hz,
+                "far_method": "targeted" if link.is_targeted else "untargeted",
+            }
+            for link in joint.links
+        ],
+        "localization_area_90_deg2": None if place is None else place.area_deg2(0.9),
+        "localization_sha256": None if place is None else place.sha256,
     }
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from correlator.errors import ConfigurationError
 from storage.database import take_turn
 from storage.engine import shown_url, writing
+from storage.errors import is_transient
 from storage.schema import metadata
 
 
@@ -34,6 +35,8 @@ def upgrade(engine: Engine, version: str = "head") -> None:
         try:
             command.upgrade(config, version)
         except (CommandError, SQLAlchemyError) as error:
+            if is_transient(error):
+                raise
             said = getattr(error, "orig", None) or error
             raise ConfigurationError(
                 f"event store {shown_url(engine.url)}: its tables are not of this release: {said}"

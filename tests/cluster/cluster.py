@@ -43,7 +43,7 @@ ROOT = Path(__file__).parents[2]
 CONSUMED = tuple(t.name for t in (NOTICES_RAW, OPTICAL_ALERTS, PAIRS, DEAD_LETTER))
 """Topics that the group of the workers reads and commits."""
 
-RESULTS = ("events", "pairs", "rankings", "coincidences", "targets")
+RESULTS = ("events", "pairs", "rankings", "coincidences", "targets", "joint_events")
 
 _LOOK_S = 0.3
 _ANSWER_S = 5.0

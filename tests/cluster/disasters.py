@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from correlator.service.archive import Delivery
+from streams.admin import BrokerError
+from streams.settings import StreamSettings
 from tests.cluster.cluster import Cluster, Worker
 from tests.servers import KafkaServer, PostgresServer
 
@@ -23,6 +27,11 @@ _FEW = 500
 _LONGEST_DELAY_S = 0.4
 """A worker dies up to that long after it was seen to have work: anywhere in a batch."""
 
+_KEPT_PARTS = 3
+
+_PAUSE_S = StreamSettings().session_timeout_s + 4.0
+"""A worker that is silent for so long has lost its partitions when it goes on."""
+
 
 @dataclass(frozen=True, slots=True)
 class DisasterPlan:
@@ -31,13 +40,38 @@ class DisasterPlan:
     seed: int
     n_kills: int
     n_broker_restarts: int
+    n_pauses: int
     store_away_s: float
 
     def steps(self, rng: random.Random) -> list[str]:
         """Disasters in their order, the first and the last of them a kill."""
         between = ["kill"] * (self.n_kills - 2) + ["broker"] * self.n_broker_restarts + ["store"]
+        between += ["pause"] * self.n_pauses
         rng.shuffle(between)
         return ["kill", *between, "kill"]
+
+
+class Parts:
+    """The parts of a night in their order; after the last one again, which changes nothing."""
+
+    def __init__(self, night: Iterator[list[Delivery]]) -> None:
+        self._night = night
+        self._latest: deque[list[Delivery]] = deque(maxlen=_KEPT_PARTS)
+
+    def next_new(self) -> list[Delivery] | None:
+        """The next part; None after the last one."""
+        part = next(self._night, None)
+        if part is not None:
+            self._latest.append(part)
+        return part
+
+    def next(self) -> list[Delivery]:
+        """The next part; after the last one the latest ones in turn."""
+        part = self.next_new()
+        if part is None:
+            part = self._latest[0]
+            self._latest.rotate(-1)
+        return part
 
 
 @dataclass
@@ -61,29 +95,49 @@ class Disasters:
     log: list[str] = field(default_factory=list)
     _began: float = field(default_factory=time.monotonic)
 
-    def run(self, parts: Iterator[list[Delivery]]) -> None:
+    def run(self, night: Iterator[list[Delivery]]) -> None:
         """Produce the parts of a night, and do a step of the plan after each; then the rest."""
+        parts = Parts(night)
         rng = random.Random(self.plan.seed)
         steps = self.plan.steps(rng)
         self._note(f"seed {self.plan.seed}: {' '.join(steps)}")
         for step in steps:
-            self._produce(next(parts, []))
+            self._produce(parts.next())
             if step == "kill":
                 self._kill(rng, parts)
+            elif step == "pause":
+                self._pause(rng, parts)
             elif step == "broker":
                 self._restart_broker(rng)
             else:
                 self._stop_store()
-        for rest in parts:
+        while (rest := parts.next_new()) is not None:
             self._produce(rest)
         for worker in self.cluster.refused:
             self._note(f"could not start: {worker.tail()}")
 
     def _produce(self, deliveries: list[Delivery]) -> None:
         n = self.cluster.produce(deliveries)
-        self._note(f"produced {n} records, {self.cluster.lag()} wait")
+        self._note(f"produced {n} records, {self._lag()} wait")
 
-    def _kill(self, rng: random.Random, parts: Iterator[list[Delivery]]) -> None:
+    def _lag(self) -> int | None:
+        """Records that wait; None while the broker does not tell."""
+        try:
+            return self.cluster.lag()
+        except BrokerError:
+            return None
+
+    def _pause(self, rng: random.Random, parts: Parts) -> None:
+        """Stop a worker's process in the middle of its work until others have its share; go on."""
+        victims = rng.sample(self.cluster.alive, k=len(self.cluster.alive))
+        victim = self._at_work(victims, rng.uniform(0.0, _LONGEST_DELAY_S), parts) or victims[0]
+        victim.process.send_signal(signal.SIGSTOP)
+        self._note(f"paused {victim.name}")
+        time.sleep(_PAUSE_S)
+        victim.process.send_signal(signal.SIGCONT)
+        self._note(f"{victim.name} goes on")
+
+    def _kill(self, rng: random.Random, parts: Parts) -> None:
         """Kill a worker in the middle of its work, and start another in its place."""
         victims = rng.sample(self.cluster.alive, k=len(self.cluster.alive))
         victim = self._at_work(victims, rng.uniform(0.0, _LONGEST_DELAY_S), parts)
@@ -94,9 +148,7 @@ class Disasters:
         how = "at work" if victim else "WITHOUT work"
         self._note(f"killed {(victim or victims[0]).name} {how}; started {replacement.name}")
 
-    def _at_work(
-        self, workers: list[Worker], delay_s: float, parts: Iterator[list[Delivery]]
-    ) -> Worker | None:
+    def _at_work(self, workers: list[Worker], delay_s: float, parts: Parts) -> Worker | None:
         """The first of some workers that handles records and has more of them; None if none does.
 
         It has stored alerts of its share since we began to look, and then, after the delay, has
@@ -118,8 +170,9 @@ class Disasters:
                         left = f"{later.uncommitted} of its own left"
                         self._note(f"{worker.name} is at work: {handled} handled, {left}")
                         return worker
-            if self.cluster.lag() < _FEW and (more := next(parts, None)):
-                self._produce(more)
+            waiting = self._lag()
+            if waiting is not None and waiting < _FEW:
+                self._produce(parts.next())
             time.sleep(_LOOK_S)
         return None
 

@@ -1,4 +1,4 @@
-"""Workers killed, the broker restarted, the store away: the same answer as if nothing had been."""
+"""Workers killed and paused, broker restarted, store away: the answer is as if nothing had been."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(7_200 if IS_FULL else 1_200)
 SEED = int(os.environ.get("CORRELATOR_CRASH_SEED", "1"))
 
 PLAN = (
-    DisasterPlan(SEED, n_kills=20, n_broker_restarts=2, store_away_s=30.0)
+    DisasterPlan(SEED, n_kills=20, n_broker_restarts=2, n_pauses=2, store_away_s=30.0)
     if IS_FULL
-    else DisasterPlan(SEED, n_kills=5, n_broker_restarts=1, store_away_s=5.0)
+    else DisasterPlan(SEED, n_kills=5, n_broker_restarts=1, n_pauses=1, store_away_s=5.0)
 )
-N_PARTS = 2 * (PLAN.n_kills + PLAN.n_broker_restarts + 1)
+N_PARTS = 2 * (PLAN.n_kills + PLAN.n_broker_restarts + PLAN.n_pauses + 1)
 """Parts in which the night is produced: one before each disaster, and some that keep work up."""
 
 DONE_WITHIN_S = 3_600.0 if IS_FULL else 600.0

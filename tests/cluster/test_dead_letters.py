@@ -95,9 +95,10 @@ def edge(cluster, survey, folder):
         )
         try:
             yield process
-        finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(60.0) == 0
+        finally:
+            process.kill()  # nothing, once it has ended
 
 
 def command(*words):

@@ -54,9 +54,10 @@ def test_a_comparison_tells_the_lost_from_the_extra_and_the_different():
 
 
 def test_a_plan_has_each_disaster_as_often_as_asked_for_and_is_seeded():
-    plan = DisasterPlan(1, n_kills=20, n_broker_restarts=2, store_away_s=30.0)
+    plan = DisasterPlan(1, n_kills=20, n_broker_restarts=2, n_pauses=2, store_away_s=30.0)
     steps = plan.steps(random.Random(1))
-    assert (steps.count("kill"), steps.count("broker"), steps.count("store")) == (20, 2, 1)
+    counts = {step: steps.count(step) for step in ("kill", "broker", "pause", "store")}
+    assert counts == {"kill": 20, "broker": 2, "pause": 2, "store": 1}
     assert (steps[0], steps[-1]) == ("kill", "kill")
     assert steps == plan.steps(random.Random(1)) != plan.steps(random.Random(2))
 

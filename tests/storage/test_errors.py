@@ -43,6 +43,7 @@ class OrigError(Exception):
         (DBAPIError("", {}, OrigError(sqlstate="25006")), True),
         (DBAPIError("", {}, OrigError(), connection_invalidated=True), True),
         (DBAPIError("", {}, OrigError(sqlstate="23505")), False),
+        (OperationalError("", {}, OrigError(sqlstate="54000")), False),
         (DBAPIError("", {}, OrigError()), False),
         (PoolTimeoutError(), True),
         (TimeoutError(), False),

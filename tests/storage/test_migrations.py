@@ -7,6 +7,7 @@ from zlib import crc32
 
 import pytest
 from sqlalchemy import Engine, inspect, make_url, text
+from sqlalchemy.exc import OperationalError
 
 from correlator.errors import ConfigurationError
 from correlator.wire import to_json
@@ -178,6 +179,17 @@ def test_a_failed_upgrade_leaves_nothing_behind(engine, monkeypatch):
     with pytest.raises(ConfigurationError, match="notices"):
         migrations.upgrade(engine)
     assert inspect(engine).get_table_names() == ["notices"]
+
+
+def test_a_server_that_leaves_during_an_upgrade_is_no_wrong_schema(engine, monkeypatch):
+    error = OperationalError("SELECT", {}, Exception("away"))
+
+    def leave(*_args):
+        raise error
+
+    monkeypatch.setattr(migrations.command, "upgrade", leave)
+    with pytest.raises(OperationalError):
+        migrations.upgrade(engine)
 
 
 def test_a_store_of_a_newer_release_is_refused(file_url):

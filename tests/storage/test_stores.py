@@ -238,3 +238,9 @@ def test_the_dead_letter_takes_any_bytes_and_any_name(store):
     assert (letter.source, letter.packet_name) == (r"a\0b", r"key \ud800")
     assert (letter.reason, letter.rule) == (r"reason \0", r"rule \udfff")
     assert store.dead_letters.packet(letter_id) == b"\0\xff"
+
+
+def test_a_notice_whose_record_has_no_text_for_a_key_is_stored(store):
+    store.notices.put(a_notice(), b"packet", "\0\ud800key [notices.raw/0@1]", 10.0)
+    ((name, packet),) = store.notices.packets_of_event(a_notice().event_key)
+    assert (name, packet) == ("\\0\\ud800key [notices.raw/0@1]", b"packet")

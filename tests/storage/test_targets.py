@@ -133,3 +133,15 @@ def test_the_changes_alone_rebuild_the_list(reused_store, steps):
         active = [t for t in reader.values() if t.state is TargetState.ACTIVE]
         assert tuple(sorted(active, key=lambda t: t.rank)) == targets == stored.list(CASE)
     assert set(reader.values()) == set(stored.list(CASE, include_retired=True))
+
+
+def test_what_stands_otherwise_than_it_was_told_is_found(store):
+    told = [a_target(n, object_key=f"ztf:{n}") for n in (1, 2, 3)]
+    store.targets.replace_list(CASE, told, 10.0)
+    assert store.targets.other_than(told) == []
+    aged = a_target(1, object_key="ztf:1", priority=1.0)
+    moved = a_target(2, object_key="ztf:3")
+    _, retired = store.targets.replace_list(CASE, (aged, moved), 20.0)
+    found = {t.target_id: t for t in store.targets.other_than(told)}
+    assert found == {t.target_id: t for t in (moved, retired)}
+    assert store.targets.other_than([]) == []

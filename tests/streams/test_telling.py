@@ -16,7 +16,7 @@ from streams.app import create_app
 from streams.log import drop_log, open_log
 from streams.settings import StreamSettings
 from streams.topics import EVENTS, OPTICAL_ALERTS
-from tests.builders import T0_UNIX_S, a_circle, a_notice, an_alert, an_event
+from tests.builders import DEC_DEG, T0_UNIX_S, a_circle, a_notice, an_alert, an_event
 from tests.streams.workers import NOUNS, NOW, POLICY, Cluster, Crash
 
 pytestmark = pytest.mark.usefixtures("no_pause")
@@ -141,7 +141,7 @@ def slots_of(cluster, *topics):
 
 
 async def until(holds):
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(60.0):
         while not holds():
             await asyncio.sleep(0.005)
 
@@ -224,7 +224,7 @@ async def test_an_event_that_cannot_be_looked_back_for_does_not_stop_the_others(
     await cluster.finish()
     bad = cluster.tell_event(a_notice("ivo://tests/bad#1", **BAD))
     good = cluster.tell_event(a_notice())
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(60.0):
         await worker.follow(10)
     assert [pair.event_key for pair in store.pairs.all_live()] == [good]
     # It is tried again, and found once it can be read.
@@ -250,3 +250,23 @@ async def test_alerts_are_joined_with_the_others_while_an_event_cannot_be_read(s
     await cluster.workers[0].agents.notice_event(bad.encode())
     await cluster.finish()
     assert {pair.event_key for pair in store.pairs.all_live()} == {bad, good}
+
+
+async def test_the_last_word_on_a_list_is_that_of_the_store(store):
+    """A worker tells a list after another has told a newer one, as one that was paused does."""
+    cluster = Cluster(store, n_workers=2)
+    await cluster.assign()
+    cluster.tell_event(a_notice())
+    cluster.tell_alert(an_alert("1", "ZTF26first"))
+    await cluster.finish()
+    late = cluster.workers[0].agents
+    (older,) = store.targets.list("grb-afterglow")
+    cluster.tell_alert(an_alert("2", "ZTF26second", dec_deg=DEC_DEG))
+    await cluster.finish()
+    await late._tell_targets("grb-afterglow", [older])
+    told = cluster.last_of_keys(TARGETS)
+    newer = {t.target_id.encode(): t for t in store.targets.list("grb-afterglow")}
+    assert newer[older.target_id.encode()].rank != older.rank
+    assert {key: json.loads(body)["rank"] for key, body in told.items()} == {
+        key: t.rank for key, t in newer.items()
+    }

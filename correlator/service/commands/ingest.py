@@ -59,7 +59,11 @@ def ingest() -> None:
 )
 @click.option("--registry", help="Schema registry of LSST; '' for none.")
 @click.option("--name", help="Name of this process in heartbeats.")
-@click.option("--replication", type=int, default=1, help="Copies of a topic that is missing.")
+@click.option(
+    "--replication",
+    type=click.IntRange(min=1),
+    help="Copies of a topic that is missing.  [default: 3, or as many as there are brokers]",
+)
 def optical(
     survey: str,
     source_url: str,
@@ -69,7 +73,7 @@ def optical(
     archive: Path | None,
     registry: str | None,
     name: str | None,
-    replication: int,
+    replication: int | None,
 ) -> None:
     """Read a survey's alerts: gate them, and send the good ones on in slim form.
 

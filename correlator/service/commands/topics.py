@@ -18,9 +18,6 @@ from streams.topics import Topic, all_topics
 
 _PARTLY_DONE = 3
 
-_MOST_COPIES = 3
-"""Copies of each partition where the cluster has as many brokers: one may be lost at any time."""
-
 _SHOWN = ("name", "key", "partitions", "kept", "max_message_bytes", "value")
 
 
@@ -47,7 +44,7 @@ def declare_command(replication: int | None, as_json: bool) -> None:
 
     settings = Settings()
     servers = _servers(settings)
-    copies = replication or min(_MOST_COPIES, admin.brokers(servers))
+    copies = replication or min(admin.MOST_COPIES, admin.brokers(servers))
     wanted = all_topics(settings.policy())
     made = admin.declare(servers, wanted, copies)
     left = admin.differences(servers, wanted)

@@ -52,8 +52,12 @@ _WAIT_S = 120.0
 @click.command("worker")
 @store_option
 @click.option("--name", help="Name of this worker; default: host and process.")
-@click.option("--replication", type=int, default=1, help="Copies of a topic that is missing.")
-def worker(store_url: str | None, name: str | None, replication: int) -> None:
+@click.option(
+    "--replication",
+    type=click.IntRange(min=1),
+    help="Copies of a topic that is missing.  [default: 3, or as many as there are brokers]",
+)
+def worker(store_url: str | None, name: str | None, replication: int | None) -> None:
     """Run one worker on a Kafka cluster; start as many as there is work for.
 
     Example: CORRELATOR_BROKER=kafka://127.0.0.1:9092 correlator worker --store postgresql+psycopg://correlator@127.0.0.1/correlator
