@@ -33,9 +33,9 @@ _FINEST = MAX_ORDER - _INNER_ORDERS
 
 
 def tiles_of(circle: Circle) -> SkyMap:
-    """The density of a circle, systematics included, in ten to seventy thousand cells of many orders.
+    """The density of a circle, systematics included, in ten to seventy thousand cells.
 
-    The probability of any region of whole cells is right to 2e-4 of the whole (a test says so).
+    Before they are normalised they sum to 1 within 2e-4.
     """
     width_deg = math.degrees(1.0 / math.sqrt(circle.highest_concentration))
     order, cells = 0, np.arange(12)

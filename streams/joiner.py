@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import RLock
 from typing import NamedTuple
 
@@ -41,6 +41,10 @@ MAX_CLOSED_EVENTS = 64
 
 MAX_CLOSED_WHEN_LATE = 1_000
 """The same while alerts come late all the time: a shuffled replay."""
+
+MAX_ENTERED_AT_ONCE = 2_000
+"""Events that a late alert may bring in together, a map of 0.6 MB each at most: a hundred days of
+all missions, far more than are open at a time."""
 
 _IN_ORDER_BATCHES = 20
 """So many batches without a late alert are in order again."""
@@ -121,7 +125,7 @@ class Joiner:
         tenure = self._tenure
         objects = self.window.fold(alerts)
         since = _earliest_of_objects(alerts)
-        self._reach_back_to(min(since.values()))
+        self._reach_back(objects, since)
         with self._turn:
             records = [
                 record
@@ -262,18 +266,34 @@ class Joiner:
                 records.append(_withdrawal(obj, event, result, obj.version))
         return records
 
-    def _reach_back_to(self, unix_s: float) -> None:
-        """Have every event in the book that an alert of some moment can still change."""
+    def _reach_back(self, objects: Sequence[OpticalObject], since: Mapping[str, float]) -> None:
+        """Have every event in the book that alerts of objects since some moments can still change.
+
+        A single alert of long ago must not bring in everything that happened since: where that
+        would be too much, only what one of the objects may be of comes, and the next such alert
+        asks anew.
+        """
         self._batches_in_order += 1
-        if unix_s >= self._horizon_unix_s:
+        late = [obj for obj in objects if since[obj.object_key] < self._horizon_unix_s]
+        if not late:
             return
+        unix_s = min(since[obj.object_key] for obj in late)
         self._batches_in_order = 0
         with self._turn:
-            for record in self._store.events.since(unix_s - self.policy.longest_open_s):
-                closes = _closes(event_of_record(record, None), self.policy)
-                if closes >= unix_s and self.book.get(record.event_key) is None:
-                    self._enter_if_readable(record)
-            self._horizon_unix_s = unix_s
+            records = [
+                record
+                for record in self._store.events.since(unix_s - self.policy.longest_open_s)
+                if self.book.get(record.event_key) is None
+                and _closes(event_of_record(record, None), self.policy) >= unix_s
+            ]
+            if len(records) <= MAX_ENTERED_AT_ONCE:
+                self._horizon_unix_s = unix_s
+            else:
+                # No object is of an event that came after its latest detection.
+                latest = max(obj.latest_unix_s for obj in late) + self.policy.prior_tolerance_s
+                records = [r for r in records if (r.event_unix_s or -math.inf) <= latest]
+            for record in records:
+                self._enter_if_readable(record)
 
     def _advance(self, unix_s: float) -> None:
         """Let the events go that closed long before the stream's time, the oldest first.

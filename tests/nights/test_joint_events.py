@@ -1,4 +1,4 @@
-"""Every real notice folded into events: which of them are one burst, against a list made by hand."""
+"""Every real notice folded into events: which are one burst, against a list made by hand."""
 
 import csv
 from collections import defaultdict

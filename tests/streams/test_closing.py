@@ -346,3 +346,32 @@ async def _publish_without_a_list(cluster, ranking):
         await ranking.work(slot, 10)
     await ranking.agents.rank_due(0.0)
     assert len(cluster.store.coincidences.current()) == 1
+
+
+async def test_an_alert_of_long_ago_brings_in_what_it_may_be_of_and_not_all_since(
+    store, monkeypatch
+):
+    monkeypatch.setattr(joiner, "MAX_ENTERED_AT_ONCE", 3)
+    cluster = await a_cluster(store, day=300.0)
+    cluster.tell_event(a_notice())
+    later = [
+        a_notice(
+            f"ivo://tests/{n}", event_id=f"{n}", event_unix_s=T0_UNIX_S + (100 + 20 * n) * DAY_S
+        )
+        for n in range(6)
+    ]
+    for notice in later:
+        cluster.tell_event(notice)
+    await cluster.finish()
+    cluster.tell_alert(an_alert("1", time_unix_s=T0_UNIX_S + 290 * DAY_S, **FAR))
+    await cluster.finish()
+    (worker,) = cluster.workers
+    book = worker.agents.joiner.book
+    for event in book.events():  # as if they had left it one by one in the months between
+        if event.event_unix_s < T0_UNIX_S + 250 * DAY_S:
+            book.remove(event.event_key)
+    cluster.tell_alert(an_alert("2", "ZTF25bbbbbbb"))
+    cluster.tell_alert(an_alert("3", "ZTF25ccccccc", time_unix_s=T0_UNIX_S + 290 * DAY_S, **FAR))
+    await cluster.finish()
+    assert [p.event_key for p in store.pairs.all_live()] == [EVENT_KEY]
+    assert len(book) == 1
