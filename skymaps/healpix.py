@@ -185,7 +185,7 @@ def uniq_of_ranges(lo: NDArray[np.int64], hi: NDArray[np.int64]) -> NDArray[np.i
     return np.asarray(4 * _CELLS_OF_ORDER[order] + (lo >> (2 * (MAX_ORDER - order))))
 
 
-_REACH_DEG = 61.3
+REACH_DEG = 61.3
 """No place of a cell lies farther from its centre than this over nside (healpy.max_pixrad)."""
 
 
@@ -211,7 +211,7 @@ def ranges_of_cap(
     while True:
         ra, dec = healpy.pix2ang(2**level, cells, nest=True, lonlat=True)
         off_deg = separation_deg(ra, dec, ra_deg, dec_deg)
-        reach_deg = _REACH_DEG / 2.0**level
+        reach_deg = REACH_DEG / 2.0**level
         touched = off_deg <= radius_deg + reach_deg
         whole = touched if level == order else off_deg <= radius_deg - reach_deg
         found.append(np.stack(ranges_of_cells(level, cells[whole]), axis=1))

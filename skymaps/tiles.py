@@ -8,7 +8,7 @@ import healpy
 import numpy as np
 from numpy.typing import NDArray
 
-from skymaps.healpix import MAX_ORDER, Positions, ranges_of_cells, separation_deg
+from skymaps.healpix import MAX_ORDER, REACH_DEG, Positions, ranges_of_cells, separation_deg
 from skymaps.shapes import Circle
 from skymaps.skymap import SkyMap
 
@@ -22,9 +22,6 @@ _WIDTHS = 4.0
 
 _BASE_CELL_DEG = math.degrees(math.sqrt(math.pi / 3.0))
 """Side of a cell of order 0, as if it were a square [deg]."""
-
-_REACH_DEG = 61.3
-"""No place of a cell lies farther from its centre than this over nside (healpy.max_pixrad)."""
 
 _INNER_ORDERS = 2
 """A cell's density is the mean over its descendants of so many orders below."""
@@ -42,7 +39,7 @@ def tiles_of(circle: Circle) -> SkyMap:
     orders: list[Indices] = []
     kept: list[Indices] = []
     while len(cells):
-        nearest_deg = _off_deg(circle, order, cells) - _REACH_DEG / 2.0**order
+        nearest_deg = _off_deg(circle, order, cells) - REACH_DEG / 2.0**order
         beyond_deg = nearest_deg - _WIDTHS * width_deg
         largest_deg = np.maximum(beyond_deg / CELLS_A_DISTANCE, width_deg / CELLS_A_WIDTH)
         is_fine = (_BASE_CELL_DEG / 2.0**order <= largest_deg) | (order == _FINEST)
