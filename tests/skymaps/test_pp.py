@@ -1,0 +1,87 @@
+"""P-P: positions drawn from a localization have uniform credible levels (10^5 draws, KS)."""
+
+import healpy
+import numpy as np
+import pytest
+from scipy.stats import kstest
+
+from ingest_vo import systematics
+from skymaps.healpix import Positions, unit_vectors
+from skymaps.shapes import Circle
+from skymaps.skymap import SkyMap
+from skymaps.tiles import tiles_of
+from tests.skymaps.sky_factory import random_map
+
+N_DRAWS = 100_000
+LEAST_P = 1e-3
+"""The draws are seeded: a wrong level fails every time, a right one never."""
+
+
+def places_of(vectors):
+    ra = np.degrees(np.arctan2(vectors[:, 1], vectors[:, 0])) % 360.0
+    return Positions.of(ra, np.degrees(np.arcsin(np.clip(vectors[:, 2], -1.0, 1.0))))
+
+
+def drawn_from(circle, rng):
+    """A component by its weight, then the inverse of its distribution in 1 - cos."""
+    weights, ks = np.array(circle.components).T
+    k = rng.choice(ks, N_DRAWS, p=weights)
+    h = -np.log1p(rng.uniform(size=N_DRAWS) * np.expm1(-2.0 * k)) / k
+    phi = rng.uniform(0.0, 2.0 * np.pi, N_DRAWS)
+    (up,) = unit_vectors(circle.ra_deg, circle.dec_deg)
+    east = np.cross([0.0, 0.0, 1.0], up)
+    east /= np.linalg.norm(east)
+    ring = np.outer(np.cos(phi), east) + np.outer(np.sin(phi), np.cross(up, east))
+    return places_of((1.0 - h)[:, None] * up + np.sqrt(h * (2.0 - h))[:, None] * ring)
+
+
+def circle(radius_deg, level=0.683):
+    return Circle(210.0, 35.0, radius_deg, level, True, (), "tests")
+
+
+CIRCLES = {
+    name: meaning.circle("tests", 210.0, 35.0, 2.5)
+    for name, meaning in vars(systematics).items()
+    if isinstance(meaning, systematics.RadiusMeaning)
+}
+"""What every mission's radius means, and two of other sizes."""
+CIRCLES |= {"tiny": circle(0.001), "wide": circle(60.0)}
+
+
+@pytest.mark.parametrize("name", CIRCLES)
+def test_levels_of_a_circle_are_uniform(name):
+    rng = np.random.default_rng(5)
+    level = CIRCLES[name].match(drawn_from(CIRCLES[name], rng)).credible_level
+    assert kstest(level, "uniform").pvalue > LEAST_P
+
+
+@pytest.mark.parametrize(
+    "sky_map",
+    [SkyMap.from_uniq(*random_map(11)[:2]), tiles_of(CIRCLES["GBM_GROUND"])],
+    ids=["random", "tiles"],
+)
+def test_levels_of_a_map_are_uniform_when_drawn_inside_the_cell(sky_map):
+    rng = np.random.default_rng(6)
+    row = rng.choice(sky_map.n_rows, N_DRAWS, p=sky_map.cell_probability)
+    inside = rng.uniform(size=N_DRAWS)
+    index_29 = sky_map.lo[row] + (inside * (sky_map.hi[row] - sky_map.lo[row])).astype(np.int64)
+    ra, dec = healpy.pix2ang(2**29, index_29, nest=True, lonlat=True)
+    found = sky_map.match(Positions.of(ra, dec))
+    assert (found.probdensity_per_sr == sky_map.probdensity_per_sr[row]).all()
+    level = found.credible_level - rng.uniform(size=N_DRAWS) * found.cell_probability
+    assert kstest(level, "uniform").pvalue > LEAST_P
+
+
+def test_positions_of_a_map_have_the_levels_of_its_circle():
+    """Drawn from the circle, asked of its tiles: the two are one distribution."""
+    rng = np.random.default_rng(7)
+    made = CIRCLES["GBM_FINAL_HUMAN"]
+    found = tiles_of(made).match(drawn_from(made, rng))
+    level = found.credible_level - rng.uniform(size=N_DRAWS) * found.cell_probability
+    assert kstest(level, "uniform").pvalue > LEAST_P
+
+
+def test_a_radius_that_is_a_tenth_too_small_is_found_out():
+    rng = np.random.default_rng(8)
+    level = circle(2.7).match(drawn_from(circle(3.0), rng)).credible_level
+    assert kstest(level, "uniform").pvalue < 1e-20
