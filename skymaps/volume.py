@@ -65,13 +65,17 @@ def match_volume(sky_map: SkyMap, positions: Positions, distance_mpc: ArrayLike)
         raise SkyMapError("a distance is positive and finite", float(distance[wrong][0]))
     lines, found = _Lines(sky_map), sky_map.distance_at(positions)
     assert found is not None  # noqa: S101 - it has lines
-    along = found.norm * np.exp(-0.5 * ((distance - found.mu_mpc) / found.sigma_mpc) ** 2)
-    along = np.where(found.norm > 0.0, along / (_SQRT_2_PI * found.sigma_mpc), 0.0)
-    density = sky_map.match(positions).probdensity_per_sr * along
-    level, volume = np.ones(len(density)), np.full(len(density), np.inf)
-    for i in np.flatnonzero(density > 0.0):
-        level[i], volume[i] = lines.denser_than(float(density[i]))
-    return VolumeMatch(density, level, volume)
+    on_sky = sky_map.match(positions).probdensity_per_sr
+    # By its logarithm: forty widths away the density itself is 0 in doubles.
+    log_density = np.full(len(distance), -np.inf)
+    known = np.flatnonzero((found.norm > 0.0) & (on_sky > 0.0))
+    mu, sigma = found.mu_mpc[known], found.sigma_mpc[known]
+    log_density[known] = np.log(on_sky[known] * found.norm[known] / (_SQRT_2_PI * sigma))
+    log_density[known] -= 0.5 * ((distance[known] - mu) / sigma) ** 2
+    level, volume = np.ones(len(distance)), np.full(len(distance), np.inf)
+    for i in known:
+        level[i], volume[i] = lines.denser_than(float(log_density[i]))
+    return VolumeMatch(np.exp(log_density), level, volume)
 
 
 class _Lines:
@@ -90,9 +94,8 @@ class _Lines:
         self._area_sr = cell_area_sr(sky_map.order[rows])
         self._weight = sky_map.cell_probability[rows] * norm[rows]
 
-    def denser_than(self, density: float) -> tuple[float, float]:
-        """Probability and volume [Mpc3] where the density [1/Mpc3] is higher."""
-        log_density = float(np.log(density))
+    def denser_than(self, log_density: float) -> tuple[float, float]:
+        """Probability and volume [Mpc3] where the logarithm of the density [1/Mpc3] is higher."""
         # Sorted by falling peak: those that reach the density stand first.
         n = int(np.searchsorted(-self._log_peak, -log_density))
         mu, sigma = self._mu[:n], self._sigma[:n]

@@ -103,8 +103,8 @@ def test_a_replay_writes_its_results_and_reports(night, tmp_path):
     assert report["alerts_read"] > 2000
     names = {p.name for p in (tmp_path / "out").iterdir()}
     assert names == {
-        "coincidences.jsonl", "events.jsonl", "pairs.jsonl", "rankings.jsonl", "report.json",
-        "targets.jsonl",
+        "coincidences.jsonl", "events.jsonl", "joint_events.jsonl", "pairs.jsonl", "rankings.jsonl",
+        "report.json", "targets.jsonl",
     }  # fmt: skip
     (first, *_) = map(json.loads, (tmp_path / "out" / "targets.jsonl").read_text().splitlines())
     assert first["p_assoc"] is None
@@ -112,6 +112,27 @@ def test_a_replay_writes_its_results_and_reports(night, tmp_path):
     assert {"evidence", "value", "fade", "age", "visibility"} == {
         t["name"] for t in first["priority_terms"]
     }
+
+
+@pytest.mark.real_data
+def test_joint_events_are_listed_and_written(real_data, tmp_path):
+    """The burst of 2026-05-11 that Fermi and SVOM saw, on a store of a replay."""
+    folder = real_data / "notices"
+    files = [folder / "fermi/kafka2026/fermi_gbm_fin_pos/fermi_gbm_fin_pos_1061.xml"]
+    files += [folder / f"svom/eclairs/eclairs_{n}.xml" for n in (321, 322)]
+    store = f"sqlite:///{tmp_path}/store.sqlite"
+    out = tmp_path / "out"
+    done = correlator("replay", *files, "--out", out, "--store", store)
+    assert done.returncode == 0, done.stderr
+    listed = correlator("joint", "--json", "--store", store)
+    assert listed.returncode == 0, listed.stderr
+    (joint,) = json.loads(listed.stdout)
+    assert joint == json.loads((out / "joint_events.jsonl").read_bytes())
+    assert joint["event_keys"] == ["fermi-gbm:800190036", "svom:sb26051102"]
+    assert joint["links"][0]["far_method"] == "untargeted"
+    assert joint["localization_area_90_deg2"] < 0.05
+    table = correlator("joint", "--store", store)
+    assert "fermi-gbm:800190036" in table.stdout
 
 
 @pytest.mark.parametrize("form", ["table", "json", "csv", "tom-csv", "ecsv", "votable"])

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.optimize import brentq
@@ -88,10 +88,21 @@ def test_a_credible_volume_is_its_integral(seed, n_unknown):
     distance = float(rng.uniform(1.0, 400.0))
     told = match_volume(sky_map, at(sky_map, row), distance)
     threshold = density_of(sky_map, row, distance)
+    assume(threshold > 1e-200)  # below that the quadrature's own numbers are 0
     assert told.probdensity_per_mpc3[0] == pytest.approx(threshold, rel=1e-12)
     level, volume = by_quadrature(sky_map, threshold)
     assert told.credible_level[0] == pytest.approx(level, abs=1e-9)
     assert told.searched_volume_mpc3[0] == pytest.approx(volume, rel=1e-6)
+
+
+def test_far_out_the_level_is_that_of_everything_with_a_distance():
+    sky_map, _ = a_map(7, n_unknown=1)
+    row = int(np.flatnonzero(sky_map.dist_norm > 0.0)[0])
+    told = match_volume(sky_map, at(sky_map, row), [1e5])
+    with_distance = sky_map.cell_probability[sky_map.dist_norm > 0.0].sum()
+    assert told.probdensity_per_mpc3[0] == 0.0
+    assert told.credible_level[0] == pytest.approx(with_distance, abs=1e-9)
+    assert np.isfinite(told.searched_volume_mpc3[0])
 
 
 def test_where_there_is_no_distance_the_level_is_1():
