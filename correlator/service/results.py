@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -70,27 +70,28 @@ def results_of_rankings(
 
 def stored_joint_events(store: Store, policy: Policy) -> list[JointEvent]:
     """The joint events that the stored events imply, by id."""
-    records = [r for r in store.events.all() if r.event_unix_s is not None]
-    records.sort(key=lambda r: (r.event_unix_s, r.event_key))
-    # The localizations of those alone that have a neighbour: most events have none.
-    near = {
-        record.event_key
-        for pair in pairwise(records)
-        if _gap_s(*pair) <= policy.joint.longest_s
-        for record in pair
-    }
     events = []
-    for record in records:
-        if record.event_key in near:
-            sha = record.localization_sha256
-            events.append(event_of_record(record, store.localizations.get(sha) if sha else None))
+    for record in _with_neighbours(store.events.all(), policy.joint.longest_s):
+        sha = record.localization_sha256
+        events.append(event_of_record(record, store.localizations.get(sha) if sha else None))
     return joint_events(events, policy)
 
 
-def _gap_s(earlier: EventRecord, later: EventRecord) -> float:
-    """Time between two events, of which the earlier may last [s]."""
-    begin, end = earlier.event_unix_s or 0.0, earlier.event_end_unix_s or 0.0
-    return (later.event_unix_s or 0.0) - max(begin, end)
+def _with_neighbours(records: Iterable[EventRecord], longest_s: float) -> list[EventRecord]:
+    """Events that another one is near in time: most have none, and their maps need no reading."""
+    times = sorted(
+        (r.event_unix_s, max(r.event_unix_s, r.event_end_unix_s or -math.inf), r.event_key, r)
+        for r in records
+        if r.event_unix_s is not None
+    )
+    near: dict[str, EventRecord] = {}
+    reach = -math.inf
+    for n, (begin, end, key, record) in enumerate(times):
+        follows = n + 1 < len(times) and times[n + 1][0] - end <= longest_s
+        if follows or begin - reach <= longest_s:
+            near[key] = record
+        reach = max(reach, end)
+    return list(near.values())
 
 
 def visibilities_of(store: Store, site: Site, as_of_unix_s: float) -> dict[str, Visibility]:

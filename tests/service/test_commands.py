@@ -14,8 +14,8 @@ from correlator.service.cli import main
 from tests.ingest_vo.notice_factory import gbm, igwn
 
 COMMANDS = [
-    ["demo"], ["up"], ["replay"], ["join"], ["notice"], ["alert"], ["targets"], ["check"],
-    ["simulate", "night"], ["db", "upgrade"], ["db", "check"],
+    ["demo"], ["up"], ["replay"], ["join"], ["joint"], ["notice"], ["alert"], ["targets"],
+    ["check"], ["simulate", "night"], ["db", "upgrade"], ["db", "check"],
 ]  # fmt: skip
 
 
