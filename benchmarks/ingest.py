@@ -22,12 +22,13 @@ from statistics import median
 from typing import Any
 
 import orjson
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from benchmarks.ingest_loops import JOIN_S, Reading, together
 from benchmarks.survey_packets import PACKETS
 from benchmarks.timing import Row
+from benchmarks.topic_feed import begin_at_end, ends_of
 from correlator.errors import ConfigurationError
 from correlator.policy import Policy
 from streams.admin import declare, lag_of
@@ -87,7 +88,7 @@ def ingest(servers: str, setting: IngestSetting) -> Iterator[Row]:
     bare, edges, workers = [_bare(servers, topic, setting)], [], []
     for _ in range(setting.rounds):
         with _worker(servers, setting) as group:
-            n_before, began = _sent(servers), time.perf_counter()
+            n_before, began = ends_of(servers), time.perf_counter()
             edges.append(_edges(servers, topic, setting))
             workers.append(_worker_rate(servers, group, n_before, began))
         bare.append(_bare(servers, topic, setting))
@@ -158,7 +159,7 @@ def _worker(servers: str, setting: IngestSetting) -> Iterator[str | None]:
         yield None
         return
     group = f"bench-{uuid.uuid4().hex}"
-    _begin_at_end(servers, group)
+    begin_at_end(servers, group)
     with tempfile.TemporaryDirectory(prefix="correlator-bench-") as folder:
         environment = os.environ | {
             "CORRELATOR_BROKER": f"kafka://{servers}",
@@ -175,30 +176,11 @@ def _worker(servers: str, setting: IngestSetting) -> Iterator[str | None]:
             process.wait(60.0)
 
 
-def _begin_at_end(servers: str, group: str) -> None:
-    """Commit the end of our alert topic for a group, before its first member comes."""
-    consumer = Consumer({"bootstrap.servers": servers, "group.id": group})
-    slots = [TopicPartition(OPTICAL_ALERTS.name, n) for n in range(OPTICAL_ALERTS.partitions)]
-    ends = [consumer.get_watermark_offsets(slot)[1] for slot in slots]
-    offsets = [TopicPartition(s.topic, s.partition, e) for s, e in zip(slots, ends, strict=True)]
-    consumer.commit(offsets=offsets, asynchronous=False)
-    consumer.close()
-
-
-def _sent(servers: str) -> int:
-    """Slim alerts that were ever sent."""
-    consumer = Consumer({"bootstrap.servers": servers, "group.id": "nobody"})
-    slots = [TopicPartition(OPTICAL_ALERTS.name, n) for n in range(OPTICAL_ALERTS.partitions)]
-    ends = [consumer.get_watermark_offsets(slot)[1] for slot in slots]
-    consumer.close()
-    return sum(ends)
-
-
 def _worker_rate(servers: str, group: str | None, n_before: int, began: float) -> float | None:
     """Slim alerts a second that the worker handled since, until none was left."""
     if group is None:
         return None
-    n = _sent(servers) - n_before
+    n = ends_of(servers) - n_before
     until = time.perf_counter() + 120.0
     while waiting := lag_of(servers, group, [OPTICAL_ALERTS.name])[OPTICAL_ALERTS.name]:
         if time.perf_counter() > until:

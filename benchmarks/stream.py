@@ -21,12 +21,12 @@ from benchmarks.processes import Process, worker
 from benchmarks.slim_sky import slim_night
 from benchmarks.stream_profile import profile_rows, recorded
 from benchmarks.timing import Row
-from benchmarks.topic_feed import Feed, Offsets, new_group
+from benchmarks.topic_feed import Feed, Offsets, begin_at_end, ends_of, new_group
 from correlator.errors import ConfigurationError
 from correlator.policy import Policy
 from storage.store import Store
 from streams.admin import declare
-from streams.topics import GROUP_TOPICS, OPTICAL_ALERTS, PAIRS, Topic, all_topics
+from streams.topics import GROUP_TOPICS, OPTICAL_ALERTS, PAIRS, all_topics
 
 START_UNIX_S = 1_790_000_000.0
 """When the night begins."""
@@ -88,7 +88,7 @@ def fill(servers: str, n_alerts: int) -> float:
         There are alerts in it already.
     """
     declare(servers, all_topics(Policy()), 1)
-    if (n_known := _ends(servers)) > 0:
+    if (n_known := ends_of(servers)) > 0:
         raise ConfigurationError(
             f"broker {servers}: an empty one is needed, {n_known} alerts found"
         )
@@ -132,7 +132,7 @@ def one_run(
     group = new_group()
     for topic in GROUP_TOPICS:
         if topic is not OPTICAL_ALERTS:
-            _begin_at_end(servers, group, topic)
+            begin_at_end(servers, group, topic)
     pairs = Offsets(servers, group, PAIRS)
     n_before = pairs.ends()
     with (
@@ -182,17 +182,3 @@ def run_rows(name: str, runs: list[Run]) -> Iterator[Row]:
         yield Row(f"{name}-run-{number}-load", run.load_1min, "load average before it")
     yield Row(f"{name}-cpu", 1e6 * best.cpu_s / best.n_alerts, "us of processor an alert")
     yield Row(f"{name}-pairs", best.pairs_per_alert, "pairs an alert")
-
-
-def _ends(servers: str) -> int:
-    offsets = Offsets(servers, "nobody")
-    try:
-        return offsets.ends()
-    finally:
-        offsets.close()
-
-
-def _begin_at_end(servers: str, group: str, topic: Topic) -> None:
-    offsets = Offsets(servers, group, topic)
-    offsets.begin_at_end()
-    offsets.close()

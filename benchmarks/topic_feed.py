@@ -98,6 +98,24 @@ class Offsets:
         self._client.close()
 
 
+def ends_of(servers: str, topic: Topic = OPTICAL_ALERTS) -> int:
+    """Records that were ever produced to a topic."""
+    offsets = Offsets(servers, "nobody", topic)
+    try:
+        return offsets.ends()
+    finally:
+        offsets.close()
+
+
+def begin_at_end(servers: str, group: str, topic: Topic = OPTICAL_ALERTS) -> None:
+    """Let a group begin at what is in a topic now; before its first member comes."""
+    offsets = Offsets(servers, group, topic)
+    try:
+        offsets.begin_at_end()
+    finally:
+        offsets.close()
+
+
 def wait_until(holds: Callable[[], bool], what: str, within_s: float, look_s: float = 0.1) -> None:
     """Look until something holds.
 
