@@ -25,6 +25,7 @@ from storage.store import Store
 from streams.desk import NoticeDesk
 from streams.joiner import Joiner
 from streams.outgoing import Outgoing, Send, records_of
+from streams.ownership import Assignment, Ownership
 from streams.ranker import Ranker
 from streams.records import Record, persisting
 from streams.topics import (
@@ -62,14 +63,6 @@ class Tally:
         self.counts[what] = self.counts.get(what, 0) + n
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _Assignment:
-    """What one rebalance gave us; another one is another, also if it gives the same."""
-
-    alerts: Share
-    pair_partitions: frozenset[int]
-
-
 @dataclass
 class Agents:
     """The handlers of the app's streams, over one store, one join and one ranker.
@@ -92,16 +85,17 @@ class Agents:
     tally: Tally = field(default_factory=Tally)
     positions: dict[str, int] = field(default_factory=dict)
     last_record_unix_s: float | None = None
-    _is_owner: asyncio.Event = field(default_factory=asyncio.Event)
-    _assigned: _Assignment | None = None
+    ownership: Ownership = field(init=False)
     _untold_lists: set[str] = field(default_factory=set)
-    _owning: asyncio.Lock = field(default_factory=asyncio.Lock)
     _ranking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _waiting: dict[str, None] = field(default_factory=dict)
     _waits: asyncio.Event = field(default_factory=asyncio.Event)
     _looking: int = 0
     _lists_are_old: bool = False
+
+    def __post_init__(self) -> None:
+        self.ownership = Ownership(self._take_over, self._epoch_of)
 
     def handled(self, records: list[Record]) -> None:
         """Note how far the streams are handled."""
@@ -153,7 +147,7 @@ class Agents:
 
     async def take_pairs(self, records: list[Record]) -> None:
         """Pairs, which are in the store already: their events wait for the next ranking."""
-        await self._is_owner.wait()
+        await self.ownership.until_owner_or_given_up()
         async with self._taking:
             self.tally.add("pairs", await asyncio.to_thread(self._take, records))
 
@@ -220,7 +214,7 @@ class Agents:
                 self._looking -= 1
 
     async def _look_back(self, event_key: str) -> None:
-        await self._is_owner.wait()
+        await self.ownership.until_owner()
         chunks, telling = self.joiner.activate(event_key), asyncio.create_task(self._tell([]))
         try:
             # The pairs of one chunk are on their way while the next one is compared. Before the
@@ -235,7 +229,7 @@ class Agents:
         try:
             return await asyncio.to_thread(next, chunks, None)
         except NotOwnerError as error:
-            await self._own_again(error)
+            await self.ownership.own_again(error)
             raise
 
     def _wait_for_look_back(self, event_keys: Iterable[str]) -> None:
@@ -247,64 +241,49 @@ class Agents:
 
     # -- ownership -------------------------------------------------------------------------------
 
+    def leave(self) -> None:
+        """The group has called its members together, and waits until ours is at rest."""
+        self.ownership.leave()
+
     def disown(self) -> None:
         """Handle nothing until the new share is known."""
-        self._assigned = None
-        self._is_owner.clear()
+        self.ownership.disown()
 
     async def own(self, alerts: Share, pair_partitions: Collection[int]) -> None:
         """Begin to own a share of the objects and of the events; finish what others began."""
-        self._assigned = _Assignment(alerts, frozenset(pair_partitions))
-        self._is_owner.clear()
-        await self._take_over(self._assigned)
+        await self.ownership.own(alerts, pair_partitions)
 
-    async def _take_over(self, assigned: _Assignment | None) -> None:
-        """Own what is assigned, unless something else is by the time that it is done."""
-        if assigned is None:
-            return
-        await persisting(self._take_over_once, assigned, whatever=True)
-        if assigned is self._assigned:
-            self._is_owner.set()
+    async def _take_over(self, assigned: Assignment) -> None:
+        await asyncio.to_thread(self.joiner.own, assigned.alerts)
+        async with self._ranking, self._taking:
+            stream = self._stream_unix_s
+            await asyncio.to_thread(self.ranker.own, assigned.pair_partitions, stream)
+        if assigned.pair_partitions:
+            self._untold_lists.update(case.name for case in self.joiner.policy.cases)
+            self._lists_are_old = True
+        self._wait_for_look_back(await asyncio.to_thread(self.joiner.undone))
 
-    async def _take_over_once(self, assigned: _Assignment) -> None:
-        async with self._owning:
-            if assigned is not self._assigned:
-                return
-            await asyncio.to_thread(self.joiner.own, assigned.alerts)
-            async with self._ranking, self._taking:
-                stream = self._stream_unix_s
-                await asyncio.to_thread(self.ranker.own, assigned.pair_partitions, stream)
-            if assigned.pair_partitions:
-                self._untold_lists.update(case.name for case in self.joiner.policy.cases)
-                self._lists_are_old = True
-            self._wait_for_look_back(await asyncio.to_thread(self.joiner.undone))
+    def _epoch_of(self, name: str) -> int:
+        return max(self.joiner.epoch_of(name), self.ranker.epoch_of(name))
 
     async def _as_owner(self, act: Callable[[A], B], argument: A) -> B:
         """Do something that only an owner may do, once we are one."""
         while True:
-            await self._is_owner.wait()
+            await self.ownership.until_owner_or_given_up()
             try:
                 return await asyncio.to_thread(act, argument)
             except NotOwnerError as error:
-                await self._own_again(error)
-
-    async def _own_again(self, error: NotOwnerError) -> None:
-        """Another took over what is assigned to us: late, or we are the one that is late.
-
-        Whoever is late learns it at the next rebalance; until then either's work is based on what
-        the store held when it took over, so nothing wrong can be stored.
-        """
-        mine = max(self.joiner.epoch_of(error.name), self.ranker.epoch_of(error.name))
-        if mine > error.epoch:
-            return  # we took over again meanwhile, and what failed belongs to the time before
-        log.warning("owning_again", reason=str(error))
-        self._is_owner.clear()
-        await self._take_over(self._assigned)
+                await self.ownership.own_again(error)
 
     @property
     def is_owner(self) -> bool:
         """Whether a share is owned; not so in a rebalance."""
-        return self._is_owner.is_set()
+        return self.ownership.is_owner
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the group waits for us to finish or to give up what is begun."""
+        return self.ownership.is_leaving
 
     @property
     def looks_back(self) -> bool:
@@ -343,7 +322,7 @@ class Agents:
                 self._lists_are_old |= bool(rankings)
                 await self._publish_or_keep(rankings, as_of)
         except NotOwnerError as error:
-            await self._own_again(error)
+            await self.ownership.own_again(error)
 
     @property
     def _stream_unix_s(self) -> float:

@@ -261,7 +261,9 @@ def _add_agent(
 
     async def agent(stream: Any) -> None:
         chunks, within_s = settings.batch_chunks, settings.batch_within_s
-        await consume(stream, handle_and_note, agents.bury, chunks, within_s)
+        await consume(
+            stream, handle_and_note, agents.bury, chunks, within_s, lambda: agents.is_leaving
+        )
 
     agent.__name__ = name.replace(".", "_")
     app.agent(channel, name=f"{settings.app_id}.{name}")(agent)
@@ -271,6 +273,9 @@ def _follow_assignment(app: Any, agents: Agents, settings: StreamSettings) -> No
     """Tell the agents which partitions are theirs, whenever that changes."""
     owning: set[asyncio.Task[None]] = set()
 
+    async def is_member() -> bool:
+        return bool(await app.consumer.is_member())
+
     async def own(assigned: set[Any]) -> None:
         alerts, pairs = (
             frozenset(tp.partition for tp in assigned if tp.topic == topic.name)
@@ -278,6 +283,9 @@ def _follow_assignment(app: Any, agents: Agents, settings: StreamSettings) -> No
         )
         await agents.own(Share(alerts, settings.alert_partitions), pairs)
         log.info("partitions_owned", alerts=sorted(alerts), pairs=sorted(pairs))
+
+    app.on_leaving = agents.leave
+    agents.ownership.is_member = is_member
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def revoked(_app: Any, _revoked: set[Any], **_kwargs: Any) -> None:

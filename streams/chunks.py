@@ -120,6 +120,17 @@ class ChunkedConsumer:
         super().__init__(*args, **kwargs)
         self._is_chunked = bool(getattr(self.app, "takes_chunks", False))
 
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Tell the app before Faust waits for what is begun; Faust tells it only after that."""
+        on_leaving = getattr(self.app, "on_leaving", None)
+        if on_leaving is not None:
+            on_leaving()
+        await super().on_partitions_revoked(revoked)  # type: ignore[misc]
+
+    async def is_member(self) -> bool:
+        """Whether the group still counts this consumer as one of it."""
+        return True
+
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
         found: Mapping[TP, Any] = await super()._getmany(active_partitions, timeout)  # type: ignore[misc]
         if not self._is_chunked:

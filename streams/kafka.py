@@ -29,12 +29,31 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
+    async def is_member(self) -> bool:
+        """Whether the broker knows us as a member of our group, at this moment.
+
+        False also while no broker answers. If it does not know us, we join again at once instead of
+        after the next heartbeat.
+        """
+        return bool(await self.call_thread(self._has_heartbeat))
+
+    async def _has_heartbeat(self) -> bool:
+        # Nothing public of aiokafka asks the coordinator; its own task asks the same every 2 s.
+        coordinator = self._ensure_consumer()._coordinator
+        if not coordinator.member_id:
+            return False  # it is joining
+        return bool(await coordinator._do_heartbeat())
+
 
 class Consumer(ChunkedConsumer, aiokafka.Consumer):  # type: ignore[misc]
     """Faust's consumer on aiokafka, its records in chunks."""
 
     def _new_consumer_thread(self) -> Any:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def is_member(self) -> bool:
+        """Whether the broker knows us as a member of our group, at this moment."""
+        return bool(await self._thread.is_member())
 
 
 class Transport(aiokafka.Transport):  # type: ignore[misc]

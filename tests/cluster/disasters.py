@@ -32,6 +32,9 @@ _KEPT_PARTS = 3
 _PAUSE_S = StreamSettings().session_timeout_s + 4.0
 """A worker that is silent for so long has lost its partitions when it goes on."""
 
+_BACK_WITHIN_S = 60.0
+"""A worker that goes on is of the group again by then."""
+
 
 @dataclass(frozen=True, slots=True)
 class DisasterPlan:
@@ -136,6 +139,12 @@ class Disasters:
         time.sleep(_PAUSE_S)
         victim.process.send_signal(signal.SIGCONT)
         self._note(f"{victim.name} goes on")
+        self.cluster.wait_until(
+            lambda: self.cluster.share_of(victim) is not None,
+            f"{victim.name} has a share again",
+            _BACK_WITHIN_S,
+        )
+        self._note(f"{victim.name} has a share again")
 
     def _kill(self, rng: random.Random, parts: Parts) -> None:
         """Kill a worker in the middle of its work, and start another in its place."""

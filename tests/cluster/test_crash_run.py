@@ -20,9 +20,7 @@ SEED = int(os.environ.get("CORRELATOR_CRASH_SEED", "1"))
 PLAN = (
     DisasterPlan(SEED, n_kills=20, n_broker_restarts=2, n_pauses=2, store_away_s=30.0)
     if IS_FULL
-    # A worker that goes on after a pause can stand still for more than a minute (seen once in four
-    # pauses): only the full form pauses, until that is understood.
-    else DisasterPlan(SEED, n_kills=5, n_broker_restarts=1, n_pauses=0, store_away_s=5.0)
+    else DisasterPlan(SEED, n_kills=5, n_broker_restarts=1, n_pauses=1, store_away_s=5.0)
 )
 N_PARTS = 2 * (PLAN.n_kills + PLAN.n_broker_restarts + PLAN.n_pauses + 1)
 """Parts in which the night is produced: one before each disaster, and some that keep work up."""

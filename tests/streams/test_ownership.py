@@ -17,7 +17,7 @@ from correlator.wire import to_json
 from storage.errors import NotOwnerError
 from streams import joiner
 from streams.app import create_app
-from streams.records import Record, handle_batch
+from streams.records import GivenUpError, Record, handle_batch
 from streams.settings import StreamSettings
 from streams.topics import OPTICAL_ALERTS, PAIRS, partition_of
 from streams.window import AlertWindow
@@ -82,6 +82,10 @@ class Rebalanced:
 
     async def lose(self, partitions):
         await self._app.on_partitions_revoked.send(_slots(partitions))
+
+    def is_called_together(self):
+        """The group wants to deal anew, and Faust waits for what is begun."""
+        self._app.on_leaving()
 
     async def gain(self, partitions):
         await self._app.on_partitions_assigned.send(_slots(partitions))
@@ -175,6 +179,62 @@ async def test_owning_again_ends_with_the_rebalance_that_began_meanwhile(store):
         await worker.handle(NAMES)
         assert {o.object_id for o in store.alerts.objects()} == set(NAMES)
         assert len(live(store)) == len(NAMES)
+
+
+@pytest.mark.parametrize("is_behind", [True, False], ids=["paused", "by chance"])
+async def test_who_was_silent_too_long_leaves_it_to_the_others(store, is_behind):
+    """Two that both take over whatever they are refused would hold each other up for ever."""
+    async with rebalanced(store) as worker:
+        await worker.gain(ALL)
+        await worker.is_owner()
+        asked = []
+
+        async def is_member():
+            asked.append(True)
+            return not is_behind
+
+        worker.agents.ownership.is_member = is_member
+        before = worker.owners.n_taken
+        store.owners.take_many([f"objects/{p}/{N_PARTITIONS}" for p in ALL], "another")
+        await worker.agents.notice_event(Cluster(store).tell_event(a_notice()).encode())
+        handling = asyncio.create_task(worker.handle(NAMES[:1]))
+        if not is_behind:
+            await handling
+            assert worker.owners.n_taken > before
+            return
+        await worker.until(lambda: len(asked) > 1)
+        assert worker.owners.n_taken == before
+        assert not handling.done(), "nothing is acknowledged"
+        worker.is_called_together()
+        with pytest.raises(GivenUpError):
+            await handling
+        await worker.lose(ALL)
+        await worker.gain(ALL)
+        await worker.handle(NAMES)
+        assert {o.object_id for o in store.alerts.objects()} == set(NAMES)
+
+
+async def test_records_that_wait_for_the_store_do_not_hold_the_group_up(store):
+    async with rebalanced(store) as worker:
+        worker.owners.close()
+        await worker.gain(ALL)
+        await worker.is_taking_over()
+        handling = asyncio.create_task(worker.handle(NAMES[:1]))
+        await asyncio.sleep(0.05)
+        assert not handling.done()
+        worker.is_called_together()
+        with pytest.raises(GivenUpError):
+            await handling
+        worker.owners.gate.set()
+
+
+async def test_what_is_begun_ends_although_the_group_has_called(store):
+    async with rebalanced(store) as worker:
+        await worker.gain(ALL)
+        await worker.is_owner()
+        worker.is_called_together()
+        await worker.handle(NAMES)
+        assert {o.object_id for o in store.alerts.objects()} == set(NAMES)
 
 
 async def test_two_that_were_refused_together_both_go_on(store):

@@ -3,9 +3,11 @@
 import pytest
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 from faust.exceptions import ProducerSendError
+from faust.types import TP
 from sqlalchemy.exc import OperationalError
 
-from streams.records import Record, handle_batch
+from streams.chunks import Chunk, ChunkMessage
+from streams.records import GivenUpError, Record, consume, handle_batch
 
 pytestmark = pytest.mark.usefixtures("no_pause")
 
@@ -82,3 +84,54 @@ async def test_a_broker_that_is_away_is_waited_for_in_whichever_words_it_is_said
     await handle_batch(some(b"a"), handle, bury)
     assert bool(handled) == is_waited_for
     assert bool(buried) != is_waited_for
+
+
+async def test_what_waits_for_a_server_is_given_up_when_the_group_calls():
+    tried, buried = [], []
+
+    async def handle(batch):
+        tried.append(len(batch))
+        raise OperationalError("INSERT", {}, Exception("away"))
+
+    async def bury(record, reason, rule):
+        buried.append(record)
+
+    with pytest.raises(GivenUpError):
+        await handle_batch(some(b"a", b"b"), handle, bury, lambda: len(tried) == 3)
+    assert tried == [2, 2, 2]
+    assert buried == []
+
+
+class Said:
+    """An event of a Faust stream that writes down what becomes of its message."""
+
+    def __init__(self, value, said):
+        chunk = Chunk((some(value)[0],))
+        self.message = ChunkMessage(
+            "topic", 0, 0, 0.0, 0, None, None, None, None, tp=TP("topic", 0), generation_id=1
+        )
+        self.message.chunk, self.message.is_done = chunk, False
+        self._said = said
+
+    def ack(self):
+        (record,) = self.message.chunk.records
+        self._said[record.value] = self.message.is_done
+
+
+async def test_a_batch_that_is_given_up_is_let_go_and_not_done():
+    said = {}
+
+    class Stream:
+        async def noack_take(self, size, within):
+            for value in (b"a", b"given up", b"b"):
+                yield [Said(value, said)]
+
+    async def handle(batch):
+        if batch[0].value == b"given up":
+            raise GivenUpError
+
+    async def bury(record, reason, rule):
+        raise AssertionError(reason)
+
+    await consume(Stream(), handle, bury, 10, 0.1)
+    assert said == {b"a": True, b"given up": False, b"b": True}

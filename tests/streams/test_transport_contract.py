@@ -445,3 +445,36 @@ async def test_the_app_chooses_the_partition_if_it_brings_a_partitioner(make_app
     await started(app)
     sent = await (await topic.send(key=b"k", value=b"1"))
     assert sent.partition == 3
+
+
+async def test_an_app_hears_of_a_rebalance_before_it_is_waited_for(
+    make_app, make_topic, broker_url, tmp_path
+):
+    """What is begun may have to be given up, lest the whole group waits for it."""
+    app, called, handled = make_app(), asyncio.Event(), []
+    topic = make_topic(app, "numbers")
+    app.takes_chunks, app.on_leaving = True, called.set
+
+    async def handle(events: list[Any]) -> None:
+        handled.append(len(events))
+        await called.wait()
+
+    add_agent(app, topic, handle)
+    await started(app)
+    called.clear()  # the first assignment takes back what was there before: nothing
+    assert await app.consumer.is_member()
+    generation = app.consumer_generation_id
+    await send_all(topic, numbered(10))
+    async with asyncio.timeout(30.0):
+        while not handled:
+            await asyncio.sleep(0.02)
+        if broker_url.startswith("kafka:"):
+            another = make_app(datadir=str(tmp_path / "another"))
+            add_agent(another, make_topic(another, "numbers"), Seen())
+            await another.start()
+        else:
+            await app.consumer.subscribe([topic.get_topic_name()])
+        while app.consumer_generation_id == generation:
+            await asyncio.sleep(0.02)
+    assert called.is_set()
+    assert await app.consumer.is_member()
