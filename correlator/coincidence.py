@@ -80,6 +80,9 @@ class PairEvidence:
         Terms of the log-likelihood ratio that are known.
     s_distance, s_light, s_context
         Terms that no scorer gives yet: None, and 0 in the sum.
+    s_joint
+        Of a joint event the logarithm of its members' overlap: with s_sky, which is of their
+        product, it is the sum of what each member says of the place. None for other events.
     log_lr
         Sum of the known terms: counterpart against an unrelated object (SCIENCE 4).
     """
@@ -109,6 +112,7 @@ class PairEvidence:
     s_distance: float | None = None
     s_light: float | None = None
     s_context: float | None = None
+    s_joint: float | None = None
 
 
 def coincidence_id(event_key: str, object_key: str) -> str:
@@ -224,8 +228,9 @@ class _Common:
             s_sky=s_sky,
             s_time=s_time,
             s_prior_activity=s_prior,
-            log_lr=s_sky + s_time + s_prior,
+            log_lr=s_sky + s_time + s_prior + (event.log_overlap or 0.0),
             object=_summary(obj, timed.positive, onset),
+            s_joint=event.log_overlap,
         )
 
 

@@ -46,6 +46,9 @@ class Event:
         The standing localization of the highest rank, and the notice that gave it.
     notices
         The distinct notices, sorted from the least to the most authoritative.
+    log_overlap
+        Of a joint event the logarithm of how well its members' localizations agree
+        (:class:`correlator.joint.JointEvent`); None for an event of one mission.
     """
 
     event_key: str
@@ -65,6 +68,7 @@ class Event:
     classification: tuple[tuple[str, float | None], ...]
     is_significant: bool | None
     notices: tuple[Notice, ...]
+    log_overlap: float | None = None
 
     @property
     def event_class(self) -> EventClass | None:

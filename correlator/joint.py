@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
 
 from correlator.coincidence import Miss, admission
 from correlator.event import Event
 from correlator.policy import EventClass, JointRules, PairWindow, Policy
 from skymaps.errors import SkyMapError
 from skymaps.localization import Localization
-from skymaps.overlap import combined, overlap
+from skymaps.overlap import as_map, combined, overlap
+from skymaps.shapes import Circle
+from skymaps.skymap import SkyMap
+
+PREFIX = "joint:"
+"""What the id of a joint event begins with, and that of no event of one mission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,9 @@ class JointEvent:
     localization
         Product of the members' localizations; None where fewer than two have one, or where they
         exclude each other as a whole.
+    event
+        What it is to the join: under the joint id, at the combined place, of the class and the time
+        of the member whose class is worth most. Its version is the sum of the members'.
     """
 
     joint_id: str
@@ -74,6 +84,7 @@ class JointEvent:
     event_unix_s: float
     links: tuple[JointLink, ...]
     localization: Localization | None
+    event: Event
 
     @property
     def far_hz(self) -> float:
@@ -89,7 +100,7 @@ def joint_events(events: Iterable[Event], policy: Policy) -> list[JointEvent]:
     admitted = sorted((e for e in events if _takes_part(e, policy)), key=_by_time)
     links = list(_links(admitted, policy.joint))
     known = {event.event_key: event for event in admitted}
-    found = [_joint(keys, links, known) for keys in _components(links)]
+    found = [_joint(keys, links, known, policy) for keys in _components(links)]
     return sorted(found, key=lambda joint: joint.joint_id)
 
 
@@ -100,7 +111,9 @@ def link_of(a: Event, b: Event, rules: JointRules) -> JointLink | None:
     """
     first, other = sorted((a, b), key=_by_time)
     window = _window_of(first, other, rules)
-    if window is None or _series(first) == _series(other) or not _meet(first, other, window):
+    if window is None or _series(first) == _series(other):
+        return None
+    if not _meet(first, other, window, rules):
         return None
     i_omega = None
     if first.localization is not None and other.localization is not None:
@@ -156,7 +169,7 @@ def _series(event: Event) -> str:
 def _links(admitted: Sequence[Event], rules: JointRules) -> Iterator[JointLink]:
     """All links; only events that are near enough in time are compared."""
     for at, first in enumerate(admitted):
-        latest = max(_t0(first), first.event_end_unix_s or -math.inf) + rules.longest_s
+        latest = _end(first, rules) + rules.longest_s
         for other in admitted[at + 1 :]:
             if _t0(other) > latest:
                 break
@@ -177,12 +190,16 @@ def _window_of(first: Event, other: Event, rules: JointRules) -> PairWindow | No
     return None
 
 
-def _meet(first: Event, other: Event, window: PairWindow) -> bool:
+def _meet(first: Event, other: Event, window: PairWindow, rules: JointRules) -> bool:
     """Whether some moments of the two T0 intervals lie the window apart."""
-    first_end = max(_t0(first), first.event_end_unix_s or -math.inf)
-    other_end = max(_t0(other), other.event_end_unix_s or -math.inf)
-    shortest, longest = _t0(other) - first_end, other_end - _t0(first)
+    shortest, longest = _t0(other) - _end(first, rules), _end(other, rules) - _t0(first)
     return longest >= window.start_s and shortest <= window.end_s
+
+
+def _end(event: Event, rules: JointRules) -> float:
+    """End of the T0 interval of an event, as far as it counts."""
+    end = max(_t0(event), event.event_end_unix_s or -math.inf)
+    return min(end, _t0(event) + rules.longest_event_s)
 
 
 def _far(
@@ -228,32 +245,78 @@ def _components(links: Sequence[JointLink]) -> Iterator[set[str]]:
         yield found
 
 
-def _joint(keys: set[str], links: Iterable[JointLink], known: dict[str, Event]) -> JointEvent:
+def _joint(
+    keys: set[str], links: Iterable[JointLink], known: dict[str, Event], policy: Policy
+) -> JointEvent:
     members = sorted((known[key] for key in keys), key=_by_time)
-    ids = [f"joint:{event.event_key}" for event in members]
+    ids = [PREFIX + event.event_key for event in members]
     mine = sorted((k for k in links if k.event_keys[0] in keys), key=lambda k: k.event_keys)
+    place = _combination(members)
+    lead = min(members, key=lambda event: _worth(event, policy))
     return JointEvent(
         joint_id=ids[0],
         aliases=tuple(ids[1:]),
         event_keys=tuple(event.event_key for event in members),
         event_unix_s=_t0(members[0]),
         links=tuple(mine),
-        localization=_combination(members),
+        localization=place.localization,
+        event=replace(
+            lead,
+            event_key=ids[0],
+            event_id=ids[0].removeprefix(PREFIX),
+            mission="+".join(sorted({event.mission for event in members})),
+            version=sum(event.version for event in members),
+            localization=place.localization,
+            localization_notice_id=None,
+            far_hz=min(link.far_hz for link in mine),
+            significance=None,
+            significance_kind=None,
+            notices=(),
+            log_overlap=place.log_overlap,
+        ),
     )
 
 
-def _combination(members: Sequence[Event]) -> Localization | None:
+def _worth(event: Event, policy: Policy) -> tuple[float, float, str]:
+    assert event.event_class is not None  # noqa: S101 - who takes part has one
+    return -policy.values[event.event_class], *_by_time(event)
+
+
+def _in_cells(localization: Localization) -> Localization:
+    return _tiles(localization) if isinstance(localization, Circle) else localization
+
+
+@lru_cache(maxsize=8)
+def _tiles(circle: Circle) -> SkyMap:
+    """A circle as a map, which takes a tenth of a second: remembered for the next update."""
+    return as_map(circle)
+
+
+class _Combination(NamedTuple):
+    """What all members say together of the place, and how well they agree on it."""
+
+    localization: Localization | None
+    log_overlap: float | None
+
+
+_NOWHERE = _Combination(None, None)
+
+
+def _combination(members: Sequence[Event]) -> _Combination:
     """Product of the members' localizations, in the order of their keys."""
     located = sorted((e for e in members if e.localization is not None), key=lambda e: e.event_key)
-    if len(located) < 2:
-        return None
-    product: Localization | None = None
-    for event in located:
-        if event.localization is None or product is None:
-            product = event.localization
-            continue
+    places = [e.localization for e in located if e.localization is not None]
+    if len(places) < 2:
+        return _NOWHERE
+    product, *others = places
+    log_overlaps = []
+    for other in others:
+        agreement = overlap(product, other)
+        if not agreement > 0.0:
+            return _NOWHERE
+        log_overlaps.append(math.log(agreement))
         try:
-            product = combined(product, event.localization)
+            product = combined(_in_cells(product), _in_cells(other))
         except SkyMapError:
-            return None
-    return product
+            return _NOWHERE
+    return _Combination(product, math.fsum(log_overlaps))

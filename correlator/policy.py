@@ -207,6 +207,8 @@ class JointRules:
         (GCN 38356: where a side is confident its astrophysical rate counts, not its own FAR).
     subthreshold_rate_hz
         Largest FAR of a sub-threshold gravitational-wave alert, two a day (ligo-raven 3.3).
+    longest_event_s
+        Longest interval of T0 that counts, so that those near an event can be found by T0 [s].
     """
 
     windows: tuple[PairWindow, ...] = _PAIR_WINDOWS
@@ -228,10 +230,11 @@ class JointRules:
         }
     )
     subthreshold_rate_hz: float = 2.0 * _PER_DAY_HZ
+    longest_event_s: float = DAY_S
 
     @property
     def longest_s(self) -> float:
-        """Farthest apart that two events are joined [s]."""
+        """Farthest apart that the T0 intervals of two joined events lie [s]."""
         return max(max(-w.start_s, w.end_s) for w in self.windows)
 
 

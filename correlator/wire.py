@@ -15,6 +15,7 @@ from correlator.alert import Alert
 from correlator.coincidence import PairEvidence
 from correlator.errors import MalformedPacketError
 from correlator.event import Event, EventState
+from correlator.joint import JointEvent, JointLink
 from correlator.notice import Messenger
 from skymaps.healpix import END_29
 from skymaps.localization import Localization
@@ -76,6 +77,39 @@ class PairRecord:
     object_version: int
     evidence: PairEvidence | None
     withdrawn_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JointRecord:
+    """A joint event as it travels and is stored: its localization by hash, its members by key.
+
+    Its version is the sum of those of its members.
+    """
+
+    joint_id: str
+    version: int
+    aliases: tuple[str, ...]
+    event_keys: tuple[str, ...]
+    event_unix_s: float
+    far_hz: float
+    log_overlap: float | None
+    localization_sha256: str | None
+    links: tuple[JointLink, ...]
+
+
+def record_of_joint(joint: JointEvent) -> JointRecord:
+    """The wire form of a joint event; what it is to the join follows from its members."""
+    return JointRecord(
+        joint_id=joint.joint_id,
+        version=joint.event.version,
+        aliases=joint.aliases,
+        event_keys=joint.event_keys,
+        event_unix_s=joint.event_unix_s,
+        far_hz=joint.far_hz,
+        log_overlap=joint.event.log_overlap,
+        localization_sha256=joint.localization.sha256 if joint.localization else None,
+        links=joint.links,
+    )
 
 
 def record_of_event(event: Event) -> EventRecord:

@@ -57,6 +57,10 @@ class EventStore:
         """Events that happened at a moment or later, by key."""
         return self._found(events.c.event_unix_s >= event_unix_s)
 
+    def between(self, first_unix_s: float, last_unix_s: float) -> list[EventRecord]:
+        """Events that happened from one moment to another, both included, by key."""
+        return self._found(events.c.event_unix_s.between(first_unix_s, last_unix_s))
+
     def all(self) -> list[EventRecord]:
         """Every event, by key."""
         return self._found()

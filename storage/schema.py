@@ -252,6 +252,32 @@ owners = Table(
 )
 """Who does what only one may do; the epoch counts the takeovers."""
 
+joint_events = Table(
+    "joint_events",
+    metadata,
+    _key("joint_id"),
+    _said("revision", Integer),
+    _said("state"),
+    _said("event_unix_s", Double),
+    _said("touched", BigInteger),
+    _said("published_unix_s", Double),
+    Column("reason", TEXT),
+    _said("body"),
+    Index(None, "touched"),
+    Index(None, "event_unix_s"),
+)
+"""``touched`` counts what may have changed the coincidences of any joint event, in one sequence:
+whoever ranks them asks for what is above the last count that it saw."""
+
+joint_members = Table(
+    "joint_members",
+    metadata,
+    _key("event_key"),
+    _key("joint_id"),
+    Index(None, "joint_id"),
+)
+"""Members of the joint events that stand."""
+
 lookbacks = Table(
     "lookbacks",
     metadata,

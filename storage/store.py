@@ -16,6 +16,7 @@ from storage.database import Database
 from storage.dead_letters import DeadLetterStore
 from storage.engine import open_engine, shown_url
 from storage.events import EventStore
+from storage.joint_events import JointEventStore
 from storage.localizations import LocalizationStore
 from storage.lookbacks import LookbackStore
 from storage.notices import NoticeStore
@@ -44,6 +45,7 @@ class Store:
         self.notices = NoticeStore(database)
         self.localizations = LocalizationStore(database)
         self.events = EventStore(database)
+        self.joint_events = JointEventStore(database)
         self.alerts = AlertStore(database)
         self.pairs = PairStore(database)
         self.coincidences = CoincidenceStore(database)

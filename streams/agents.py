@@ -24,6 +24,7 @@ from storage.share import Share
 from storage.store import Store
 from streams.desk import NoticeDesk
 from streams.joiner import Joiner
+from streams.joint import JointDesk
 from streams.outgoing import Outgoing, Send, records_of
 from streams.ownership import Assignment, Ownership
 from streams.ranker import Ranker
@@ -31,6 +32,7 @@ from streams.records import Record, persisting
 from streams.topics import (
     DEAD_LETTER,
     EVENTS,
+    JOINT_EVENTS,
     PAIRS,
     partition_of,
     targets_topic,
@@ -77,6 +79,7 @@ class Agents:
 
     store: Store
     desk: NoticeDesk
+    joint: JointDesk
     joiner: Joiner
     ranker: Ranker
     send: Send
@@ -106,7 +109,7 @@ class Agents:
     # -- what comes in ---------------------------------------------------------------------------
 
     async def admit_notices(self, records: list[Record]) -> None:
-        """Raw notices to events."""
+        """Raw notices to events, and to the joint events that they are part of."""
         for record in records:
             name = record.key.decode(errors="replace") if record.key else record.name
             try:
@@ -114,7 +117,10 @@ class Agents:
             except MalformedPacketError as error:
                 await self.bury(record, str(error), error.rule)
                 continue
-            await self.send([Outgoing(EVENTS.name, event.event_key, to_json(event))])
+            joint = await asyncio.to_thread(self.joint.refresh, event.event_key)
+            told = [Outgoing(EVENTS.name, event.event_key, to_json(event))]
+            told += [Outgoing(JOINT_EVENTS.name, r.joint_id, to_json(r)) for r in joint]
+            await self.send(told)
             self.tally.add("notices")
 
     async def join_alerts(self, records: list[Record]) -> None:
@@ -301,9 +307,17 @@ class Agents:
     async def rank_changed(self) -> None:
         """Rank all that changed since it was last ranked, publish what is new."""
         self.ranker.close(self._stream_unix_s)
-        if self.is_owner and (self.ranker.n_changed or self._lists_are_old):
-            await self._rank(None)
+        for _ in range(2):  # the joint events after their members
+            await self.find_joint()
+            if self.is_owner and (self.ranker.n_changed or self._lists_are_old):
+                await self._rank(None)
+        if self.is_owner and self._lists_are_old:
             await self.refresh_lists()
+
+    async def find_joint(self) -> None:
+        """Look for joint events of ours that members changed, here or in another worker."""
+        if self.is_owner:
+            await asyncio.to_thread(self.ranker.find_joint)
 
     async def rank_due(self, interval_s: float) -> None:
         """Rank what changed and was not ranked for a while, publish what is new."""

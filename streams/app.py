@@ -24,6 +24,7 @@ from streams.desk import NoticeDesk
 from streams.follower import Follower, follower_of
 from streams.heartbeat import Heartbeat
 from streams.joiner import Joiner
+from streams.joint import JointDesk
 from streams.kafka import register as register_kafka_transport
 from streams.log import open_log
 from streams.memory import register as register_memory_transport
@@ -60,6 +61,7 @@ class Pipeline:
         for work in (
             self.agents.look_back_for_ever,
             self._rank_for_ever,
+            self._find_joint_for_ever,
             self._list_for_ever,
             self._beat_for_ever,
         ):
@@ -124,6 +126,11 @@ class Pipeline:
             await asyncio.sleep(min(_RANK_LOOK_S, interval_s))
             await persisting(self.agents.rank_due, interval_s, whatever=True)
 
+    async def _find_joint_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.ranking_interval_s / 2.0)
+            await persisting(self.agents.find_joint, whatever=True)
+
     async def _list_for_ever(self) -> None:
         while True:
             await asyncio.sleep(2.0 * self.settings.ranking_interval_s)
@@ -135,6 +142,7 @@ class Pipeline:
             await asyncio.sleep(_HEARTBEAT_S)
 
     async def _beat(self) -> None:
+        await self.agents.find_joint()  # lest one that waits is overlooked
         beat = self._heartbeat(await self.follower.is_level())
         await self.agents.send([Outgoing(table.HEARTBEAT.name, beat.source, to_json(beat))])
 
@@ -192,8 +200,8 @@ def agents_of(
     """The handlers of one worker, and what they work on."""
     joiner = Joiner(store, policy, settings.worker_name, now)
     ranker = Ranker(store, policy, settings.worker_name, settings.pair_partitions)
-    desk = NoticeDesk(store)
-    return Agents(store, desk, joiner, ranker, send, now, settings.alert_partitions)
+    desk, joint = NoticeDesk(store), JointDesk(store, policy, now)
+    return Agents(store, desk, joint, joiner, ranker, send, now, settings.alert_partitions)
 
 
 def routes_of(agents: Agents) -> dict[Topic, Handler]:

@@ -19,6 +19,7 @@ from storage.coincidences import CoincidenceRevision, CoincidenceState, Gone
 from storage.owners import Fence
 from storage.share import Share
 from storage.store import Store
+from streams.joint import JointBook, is_joint
 from streams.topics import partition_of
 
 CACHED_PAIRS = 200_000
@@ -71,6 +72,8 @@ class Ranker:
         self._untold: set[str] = set()
         self._rests: dict[str, _Rest] = {}
         self._closings: dict[str, float] = {}
+        self._joint = JointBook(store, policy)
+        self._touches = 0
         self.stream_unix_s = -math.inf
 
     def own(self, partitions: Collection[int], stream_unix_s: float) -> None:
@@ -88,12 +91,19 @@ class Ranker:
         open_since = stream_unix_s - self._policy.longest_open_s
         keys = {r.event_key for r in self._store.events.since(open_since)}
         keys &= set(self._store.pairs.keys_with_pairs())
+        self._touches = self._store.joint_events.last_touch()
+        keys |= {r.joint_id for r in self._store.joint_events.live(open_since)}
         published = set(self._store.coincidences.published_keys())
         mine = {key for key in keys | published if self.owns(key)}
         self._changed, self._untold = set(mine), set(mine)
         self._closings = {}
         for record in self._store.events.get_many(sorted(published & mine)).values():
             self._note_closing(event_of_record(record, None), is_open=True)
+
+    def find_joint(self) -> None:
+        """Let the joint events of ours change of which a member, or a pair of one, changed."""
+        ids, self._touches = self._store.joint_events.touched_after(self._touches)
+        self._changed.update(joint_id for joint_id in ids if self.owns(joint_id))
 
     def epoch_of(self, name: str) -> int:
         """Our epoch of an ownership; 0 for what is not ours."""
@@ -167,6 +177,8 @@ class Ranker:
         done = False
         try:
             rankings = [r for key in changed if (r := self._rank(key, as_of_unix_s)) is not None]
+            # Their pairs are in the store, where whoever owns the joint events finds them.
+            self._store.joint_events.touch([key for key in changed if not is_joint(key)])
             done = True
         finally:
             if not done:
@@ -185,9 +197,8 @@ class Ranker:
     ) -> list[Ranking]:
         """Rank every event of ours that ever had pairs, at one moment."""
         self._changed.clear()
-        keys = [
-            k for k in self._store.pairs.keys_with_pairs() if self._partition(k) in self._fences
-        ]
+        joint = [revision.joint_id for revision in self._store.joint_events.live()]
+        keys = [k for k in [*self._store.pairs.keys_with_pairs(), *joint] if self.owns(k)]
         return [r for k in keys if (r := self._rank(k, as_of_unix_s, visibilities)) is not None]
 
     def rank_again(self, rankings: Iterable[Ranking]) -> None:
@@ -212,6 +223,8 @@ class Ranker:
         event = self._event(key)
 
         def why_gone(revision: CoincidenceRevision) -> str | Gone:
+            if event is None and is_joint(key):
+                return "its members are one burst no longer, or under another id"
             return self._why_gone(revision, event, as_of_unix_s)
 
         found = list(ranking.coincidences)
@@ -244,6 +257,8 @@ class Ranker:
             return f"the event is {event.state}"
         if event is not None and _is_closed(event, self._policy, as_of_unix_s):
             return Gone("the event is closed", CoincidenceState.EXPIRED)
+        if is_joint(revision.event_key):
+            return "the joint event's members do not make a pair with it together"
         with self._memory:
             record = self._held(revision.event_key).get(revision.object_key)
         if record is None or record.evidence is None:
@@ -258,6 +273,11 @@ class Ranker:
         as_of_unix_s: float,
         visibilities: Mapping[str, Visibility] | None = None,
     ) -> Ranking | None:
+        if is_joint(event_key):
+            joint = self._joint.pairs(event_key)
+            if joint is None:
+                return Ranking(event_key, as_of_unix_s, (), ())
+            return rank_event(*joint, self._policy, as_of_unix_s, visibilities)
         event = self._event(event_key)
         if event is None:
             # A pair is made of a stored event: this one was deleted by hand.
@@ -268,6 +288,8 @@ class Ranker:
         return rank_event(event, pairs, self._policy, as_of_unix_s, visibilities)
 
     def _event(self, event_key: str) -> Event | None:
+        if is_joint(event_key):
+            return self._joint.event(event_key)
         record = self._store.events.get(event_key)
         return None if record is None else event_of_record(record, None)
 

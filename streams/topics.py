@@ -55,6 +55,7 @@ NOTICES_RAW = Topic(
     MAX_PACKET_BYTES + OVERHEAD_BYTES,
 )
 EVENTS = Topic("events", "event id", "EventRecord", 1, None)
+JOINT_EVENTS = Topic("joint.events", "joint id", "JointRevision, the latest", 1, None)
 PAIRS = Topic("pairs", "event id", "PairRecord", 8, 15 * DAY_S)
 COINCIDENCES = Topic("coincidences", "event id", "CoincidenceRevision", 8, 31 * DAY_S)
 COINCIDENCES_STATE = Topic(
@@ -79,6 +80,7 @@ TOPICS = (
     EXPOSURES,
     NOTICES_RAW,
     EVENTS,
+    JOINT_EVENTS,
     PAIRS,
     COINCIDENCES,
     COINCIDENCES_STATE,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +23,9 @@ from correlator.service.rows import (
 )
 from correlator.target import Target, target_list
 from correlator.visibility import Site, visibilities
-from correlator.wire import EventRecord, event_of_record
+from correlator.wire import event_of_record
 from storage.store import Store
+from streams.joint import chains, located, pairs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,47 +51,39 @@ def results_of(
         if record is not None:
             event, pairs = event_of_record(record, None), store.pairs.live(event_key)
             rankings.append(rank_event(event, pairs, policy, as_of_unix_s, seen))
-    return results_of_rankings(rankings, store, policy, as_of_unix_s)
+    joint = stored_joint_events(store, policy)
+    for each in joint:
+        rankings.append(rank_event(*pairs_of(store, policy, each), policy, as_of_unix_s, seen))
+    return _results(rankings, joint, policy, as_of_unix_s)
 
 
 def results_of_rankings(
     rankings: Iterable[Ranking], store: Store, policy: Policy, as_of_unix_s: float
 ) -> Results:
-    """The rankings of one moment with the lists that follow from them, and the joint events.
+    """The rankings of one moment with the lists that follow from them, and the joint events."""
+    return _results(rankings, stored_joint_events(store, policy), policy, as_of_unix_s)
 
-    An event whose pairs were all withdrawn is left out: that it ever had any is history, and
-    depends on the order of delivery.
-    """
+
+def _results(
+    rankings: Iterable[Ranking], joint: Iterable[JointEvent], policy: Policy, as_of_unix_s: float
+) -> Results:
+    # An event whose pairs were all withdrawn is left out: that it ever had any is history, and
+    # depends on the order of delivery.
     held = tuple(r for r in rankings if r.candidates)
     found = [c for ranking in held for c in ranking.coincidences]
     lists = {case.name: target_list(case, found) for case in policy.cases}
-    return Results(as_of_unix_s, held, lists, tuple(stored_joint_events(store, policy)))
+    return Results(as_of_unix_s, held, lists, tuple(joint))
 
 
 def stored_joint_events(store: Store, policy: Policy) -> list[JointEvent]:
     """The joint events that the stored events imply, by id."""
-    events = []
-    for record in _with_neighbours(store.events.all(), policy.joint.longest_s):
-        sha = record.localization_sha256
-        events.append(event_of_record(record, store.localizations.get(sha) if sha else None))
-    return joint_events(events, policy)
-
-
-def _with_neighbours(records: Iterable[EventRecord], longest_s: float) -> list[EventRecord]:
-    """Events that another one is near in time: most have none, and their maps need no reading."""
-    times = sorted(
-        (r.event_unix_s, max(r.event_unix_s, r.event_end_unix_s or -math.inf), r.event_key, r)
-        for r in records
-        if r.event_unix_s is not None
-    )
-    near: dict[str, EventRecord] = {}
-    reach = -math.inf
-    for n, (begin, end, key, record) in enumerate(times):
-        follows = n + 1 < len(times) and times[n + 1][0] - end <= longest_s
-        if follows or begin - reach <= longest_s:
-            near[key] = record
-        reach = max(reach, end)
-    return list(near.values())
+    near = [
+        located(store, record)
+        for chain in chains(store.events.all(), policy.joint)
+        if len(chain) > 1  # most have no neighbour in time, and their maps need no reading
+        for record in chain
+    ]
+    return joint_events(near, policy)
 
 
 def visibilities_of(store: Store, site: Site, as_of_unix_s: float) -> dict[str, Visibility]:

@@ -67,6 +67,7 @@ def pair_row(pair: PairEvidence) -> Row:
             "s_distance": pair.s_distance,
             "s_light": pair.s_light,
             "s_context": pair.s_context,
+            "s_joint": pair.s_joint,
         },
         "n_detections": obj.n_detections,
         "span_d": obj.span_s / DAY_S,

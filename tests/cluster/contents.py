@@ -62,6 +62,8 @@ def content_of(store_url: str) -> Content:
                 ),
             }
         content["events"] = {e.event_key: _sha(to_json(e)) for e in store.events.all()}
+        joint = store.joint_events.live()
+        content["joint events"] = {r.joint_id: _sha(to_json(r.body)) for r in joint}
         content["pairs"] = {p.coincidence_id: _sha(to_json(p)) for p in store.pairs.all_live()}
         content["coincidences"] = dict(_coincidences(store))
         content["targets"] = dict(_targets(store))

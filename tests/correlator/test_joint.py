@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from correlator.coincidence import Miss, correlate
 from correlator.event import EventState
 from correlator.joint import joint_events, link_of, targeted_far_hz, untargeted_far_hz
 from correlator.notice import Messenger
-from correlator.policy import DAY_S, Policy
+from correlator.policy import DAY_S, EventClass, Policy
+from skymaps.healpix import Positions
 from skymaps.overlap import overlap
-from tests.builders import T0_UNIX_S, a_circle, an_event
+from tests.builders import DEC_DEG, RA_DEG, T0_UNIX_S, a_circle, an_event, an_object
 
 POLICY = Policy()
 RULES = POLICY.joint
@@ -164,3 +166,69 @@ def test_a_targeted_far_lies_between_z_and_its_largest(a_hz, b_hz, most_a_hz, mo
 
 def test_a_far_of_zero_stays_zero():
     assert targeted_far_hz(10.0, (0.0, 1e-6), (1e-5, 1e-5), 2.0) == 0.0
+
+
+# -- what a joint event is to the join ------------------------------------------------------------
+
+
+def test_a_joint_event_is_of_the_class_that_is_worth_most_under_its_own_id():
+    (joint,) = joint_events([merger(), gbm(), neutrino()], POLICY)
+    event = joint.event
+    assert event.event_key == joint.joint_id == "joint:lvk:S251009x"
+    assert event.event_class is EventClass.GW_CBC
+    assert event.mission == "Fermi+IceCube+LVK"
+    assert event.event_unix_s == merger().event_unix_s
+    assert event.version == 3
+    assert event.far_hz == joint.far_hz
+    assert event.classification == merger().classification
+    assert event.localization is joint.localization
+
+
+def test_of_one_localization_nothing_is_combined():
+    (joint,) = joint_events([gbm(), swift(localization=None)], POLICY)
+    assert joint.event.localization is None
+    assert joint.event.log_overlap is None
+    obj = an_object(time_unix_s=T0_UNIX_S + 0.2 * DAY_S)
+    assert correlate(obj, joint.event, POLICY) is Miss.NO_LOCALIZATION
+
+
+@given(
+    st.tuples(st.floats(-1.5, 1.5), st.floats(-1.5, 1.5)),
+    st.tuples(st.floats(-1.0, 1.0), st.floats(-1.0, 1.0)),
+)
+@settings(deadline=None, max_examples=20)
+def test_the_evidence_of_the_place_is_the_sum_of_what_each_member_says(place, other):
+    """ln p1 4 pi + ln p2 4 pi = ln p12 4 pi + ln I, whatever the place."""
+    events = [
+        gbm(localization=a_circle(radius_deg=4.0)),
+        swift(localization=a_circle(RA_DEG + other[0], DEC_DEG + other[1], 3.0)),
+        merger(localization=a_circle(RA_DEG, DEC_DEG + 0.5, 5.0)),
+    ]
+    (joint,) = joint_events(events, POLICY)
+    assert len(joint.event_keys) == 3
+    places = Positions.of(RA_DEG + place[0], DEC_DEG + place[1])
+    says = [math.log(e.localization.match(places).probdensity_per_sr[0]) for e in events]
+    together = math.log(joint.localization.match(places).probdensity_per_sr[0])
+    full_sky = math.log(4.0 * math.pi)
+    # The cells of the product are finite: a percent or two of the density.
+    wanted = sum(says) + 3.0 * full_sky
+    assert together + full_sky + joint.event.log_overlap == pytest.approx(wanted, abs=0.2)
+
+
+def test_three_that_agree_are_better_evidence_than_any_two():
+    events = [merger(), gbm()]
+    (joint,) = joint_events(events, POLICY)
+    obj = an_object(time_unix_s=T0_UNIX_S + 0.2 * DAY_S)
+    three = correlate(obj, joint.event, POLICY)
+    two = [correlate(obj, event, POLICY) for event in events]
+    assert three.s_joint == joint.event.log_overlap
+    assert three.log_lr == three.s_sky + three.s_time + three.s_prior_activity + three.s_joint
+    assert three.log_lr > max(pair.log_lr for pair in two)
+    assert all(pair.s_joint is None for pair in two)
+
+
+def test_an_interval_of_t0_that_is_too_long_counts_as_far_as_the_rules_say():
+    long = RULES.longest_event_s + 1.0
+    slow = gbm(event_end_unix_s=T0_UNIX_S + 10.0 * long)
+    assert link_of(slow, swift(at=long - 2.0), RULES)
+    assert link_of(slow, swift(at=long + 61.0), RULES) is None

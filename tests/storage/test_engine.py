@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from correlator.errors import ConfigurationError
-from correlator.wire import record_of_event
+from correlator.wire import JointRecord, record_of_event
 from storage.engine import BUSY_TIMEOUT_MS, open_engine
 from storage.share import Share
 from storage.store import Store
@@ -78,6 +78,8 @@ def fill(store: Store) -> None:
     put_alerts(store, an_alert())
     if store.owners.epoch("pairs/0") is None:
         store.owners.take("pairs/0", "a worker")
+    alone = JointRecord("joint:1", 1, (), (event.event_key,), 1.0, 1e-9, None, None, ())
+    store.joint_events.replace([alone], {event.event_key: event.version}, event.event_key, 2.0)
     store.lookbacks.mark(event.event_key, 1, Share.everything())
     store.pairs.put_many([a_pair_record()])
     store.coincidences.publish(event.event_key, [a_coincidence()], 2.0, "gone")

@@ -28,8 +28,19 @@ from tests.ingest_vo.notice_factory import T0_UNIX_S
 NOW = T0_UNIX_S + DAY_S
 POLICY = Policy()
 NOUNS = ("notices", "localizations", "events", "alerts", "pairs", "coincidences", "targets")
-NOUNS += ("lookbacks", "owners")
-WRITES = ("put", "put_many", "put_batch", "publish", "replace_list", "refresh", "mark", "take")
+NOUNS += ("lookbacks", "owners", "joint_events")
+WRITES = (
+    "replace",
+    "touch",
+    "put",
+    "put_many",
+    "put_batch",
+    "publish",
+    "replace_list",
+    "refresh",
+    "mark",
+    "take",
+)
 GROUP = "workers"
 MOST_ROUNDS = 200
 

@@ -1,0 +1,217 @@
+"""Joint events on the stream: found anew when a member changes, compared with the members' objects.
+
+What is stored is a function of the stored events; what is compared, of the stored events, objects
+and pairs. So whoever does either again, after a crash or in place of another, ends with the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import NamedTuple
+
+from correlator.coincidence import PairEvidence, correlate_many
+from correlator.event import Event
+from correlator.joint import PREFIX, JointEvent, joint_events
+from correlator.object import OpticalObject
+from correlator.policy import JointRules, Policy
+from correlator.window import closes_unix_s
+from correlator.wire import EventRecord, event_of_record, record_of_joint
+from skymaps.healpix import Positions, merged_ranges
+from skymaps.localization import LEVEL_SLACK, Localization
+from storage.joint_events import JointRevision, JointState
+from storage.share import Share
+from storage.store import Store
+from streams.book import MAX_REGION_RANGES
+
+CACHED_ANSWERS = 8
+"""Answers kept in memory: up to 10 MB each, mostly combined localizations."""
+
+_Versions = frozenset[tuple[str, int]]
+
+
+def is_joint(event_key: str) -> bool:
+    """Whether a key is the id of a joint event."""
+    return event_key.startswith(PREFIX)
+
+
+class JointFinder:
+    """The joint events among some stored events, kept in memory while none of them changes."""
+
+    def __init__(self, store: Store, policy: Policy) -> None:
+        self._store, self._policy = store, policy
+        self._known: OrderedDict[_Versions, list[JointEvent]] = OrderedDict()
+
+    def found(self, records: Collection[EventRecord]) -> list[JointEvent]:
+        """The joint events that these events imply, by id."""
+        versions = frozenset((record.event_key, record.version) for record in records)
+        if versions not in self._known:
+            events = [located(self._store, record) for record in records]
+            self._known[versions] = joint_events(events, self._policy)
+        self._known.move_to_end(versions)
+        while len(self._known) > CACHED_ANSWERS:
+            self._known.popitem(last=False)
+        return self._known[versions]
+
+
+class JointDesk:
+    """Finds the joint events that the events near one of them imply, and remembers them.
+
+    Parameters
+    ----------
+    now
+        The clock [s since the Unix epoch].
+    """
+
+    def __init__(self, store: Store, policy: Policy, now: Callable[[], float]) -> None:
+        self._store, self._policy, self._now = store, policy, now
+        self._finder = JointFinder(store, policy)
+
+    def refresh(self, event_key: str) -> list[JointRevision]:
+        """Find the joint events of an event anew; those that it is or was a member of, by id.
+
+        Changed or not: whoever calls tells them all, as he may not have come to it before a crash.
+        """
+        while True:
+            standing = self._store.joint_events.of_events([event_key])
+            members = {event_key, *(key for r in standing for key in r.body.event_keys)}
+            records = self._around(members)
+            if len(records) < 2 and not standing:
+                return []
+            found = [
+                joint
+                for joint in self._finder.found(records.values())
+                if members.intersection(joint.event_keys)
+            ]
+            for joint in found:
+                if joint.localization is not None:
+                    self._store.localizations.put(joint.localization)
+            bodies = [record_of_joint(joint) for joint in found]
+            versions = {key: record.version for key, record in records.items()}
+            made = self._store.joint_events.replace(bodies, versions, event_key, self._now())
+            if made is not None:
+                return made
+
+    def _around(self, event_keys: Collection[str]) -> dict[str, EventRecord]:
+        """Some events and all that hang together with them in time, by key."""
+        rules = self._policy.joint
+        near = self._store.events.get_many(event_keys)
+        while True:
+            times = [r.event_unix_s for r in near.values() if r.event_unix_s is not None]
+            if not times:
+                return near
+            reach = rules.longest_s + rules.longest_event_s
+            found = self._store.events.between(min(times) - reach, max(times) + reach)
+            grown = dict(near)
+            for chain in chains(found, rules):
+                if any(record.event_key in near for record in chain):
+                    grown |= {record.event_key: record for record in chain}
+            if len(grown) == len(near):
+                return near
+            near = grown
+
+
+def chains(records: Iterable[EventRecord], rules: JointRules) -> Iterator[list[EventRecord]]:
+    """Events that hang together in time, each near enough to another of its chain to be joined."""
+    timed = [(*_span(r, rules), r) for r in records if r.event_unix_s is not None]
+    chain: list[EventRecord] = []
+    reach = math.inf
+    for begin, end, record in sorted(timed, key=lambda span: (span[0], span[2].event_key)):
+        if chain and begin > reach + rules.longest_s:
+            yield chain
+            chain = []
+        reach = max(reach, end) if chain else end
+        chain.append(record)
+    if chain:
+        yield chain
+
+
+def _span(record: EventRecord, rules: JointRules) -> tuple[float, float]:
+    begin = record.event_unix_s
+    assert begin is not None  # noqa: S101 - asked for
+    end = max(begin, record.event_end_unix_s or begin)
+    return begin, min(end, begin + rules.longest_event_s)
+
+
+def located(store: Store, record: EventRecord) -> Event:
+    """The event of a record, with its localization."""
+    sha = record.localization_sha256
+    return event_of_record(record, store.localizations.get(sha) if sha else None)
+
+
+class JointPairs(NamedTuple):
+    """A joint event as it is to the join, and the pairs that it makes."""
+
+    event: Event
+    pairs: list[PairEvidence]
+
+
+class JointBook:
+    """Joint events that stand, and the pairs that they make."""
+
+    def __init__(self, store: Store, policy: Policy) -> None:
+        self._store, self._policy = store, policy
+        self._finder = JointFinder(store, policy)
+
+    def event(self, joint_id: str) -> Event | None:
+        """What a joint event is to the join; None if its members are no joint event of that id."""
+        joint = self._standing(joint_id)
+        return None if joint is None else joint.event
+
+    def pairs(self, joint_id: str) -> JointPairs | None:
+        """What a joint event makes of the objects; None as for :meth:`event`."""
+        joint = self._standing(joint_id)
+        return None if joint is None else pairs_of(self._store, self._policy, joint)
+
+    def _standing(self, joint_id: str) -> JointEvent | None:
+        revision = self._store.joint_events.get(joint_id)
+        if revision is None or revision.state is not JointState.LIVE:
+            return None
+        records = self._store.events.get_many(revision.body.event_keys)
+        found = self._finder.found(records.values())
+        return next((joint for joint in found if joint.joint_id == joint_id), None)
+
+
+def pairs_of(store: Store, policy: Policy, joint: JointEvent) -> JointPairs:
+    """What a joint event makes of the objects that some member makes a pair with, by object."""
+    event = joint.event
+    if event.localization is None:
+        return JointPairs(event, [])
+    near = _objects_near(store, event, event.localization, policy)
+    keys = store.pairs.paired(joint.event_keys, near)
+    objects = _until(store, store.alerts.get_objects(keys).values(), event, policy)
+    results = correlate_many(objects, event, policy)
+    return JointPairs(event, [pair for pair in results if isinstance(pair, PairEvidence)])
+
+
+def _objects_near(
+    store: Store, event: Event, localization: Localization, policy: Policy
+) -> list[str]:
+    """Keys of the objects that shone in the combined region while the event was open."""
+    t0, closes = event.event_unix_s, closes_unix_s(event, policy)
+    assert t0 is not None and closes is not None  # noqa: S101, PT018 - its lead takes part
+    ranges = merged_ranges(localization.cover(policy.widest_level), MAX_REGION_RANGES)
+    since = t0 - policy.prior_tolerance_s
+    rows = store.alerts.region(ranges, since, closes, Share.everything())
+    if not rows.keys:
+        return []
+    match = localization.match(Positions(rows.ra_deg, rows.dec_deg, rows.index_29))
+    inside = match.inside(policy.widest_level + LEVEL_SLACK)
+    return [key for key, is_in in zip(rows.keys, inside.tolist(), strict=True) if is_in]
+
+
+def _until(
+    store: Store, objects: Iterable[OpticalObject], event: Event, policy: Policy
+) -> list[OpticalObject]:
+    """Objects by the alerts that came before the event closed."""
+    closes = closes_unix_s(event, policy)
+    found = []
+    for obj in sorted(objects, key=lambda o: o.object_key):
+        if closes is None or obj.latest_unix_s <= closes:
+            found.append(obj)
+            continue
+        until = store.alerts.object_until(obj.survey, obj.object_id, closes)
+        if until is not None:
+            found.append(until)
+    return found

@@ -1,0 +1,144 @@
+"""Joint events on the stream: three missions and an object, in any order, updated and retracted."""
+
+import itertools
+
+import pytest
+
+from correlator.event import EventState
+from correlator.policy import DAY_S
+from correlator.wire import of_json, to_json
+from storage.joint_events import JointRevision, JointState
+from tests.builders import an_alert
+from tests.ingest_vo.notice_factory import GCN, T0_UNIX_S, gbm, svom, voevent
+from tests.streams.workers import Cluster
+
+pytestmark = pytest.mark.usefixtures("no_pause")
+
+PLACE = (120.5, -30.2)
+FERMI, SVOM = "fermi-gbm:800190036", "svom:sb26051102"
+JOINT = f"joint:{FERMI}"
+NAME = "ZTF26joint"
+
+CITES = {"ivo://org.svom/fsc#sb26051102_eclairs-wakeup": "retraction"}
+GBM_PACKET = gbm("Fin_Pos", 115, place=(*PLACE, 2.0), params={"Human_generated": "true"})
+SVOM_PACKET = svom("eclairs-wakeup", 202, place=(PLACE[0], PLACE[1] + 0.1, 0.3))
+RETRACTION = svom("retraction", 219, place=(*PLACE, 0.3), cites=CITES)
+
+
+def notice(cluster, name, packet):
+    cluster.produce("notices.raw", name, packet)
+
+
+def alerts(cluster, name=NAME, dec_deg=PLACE[1] + 0.05):
+    for n, day in enumerate((0.2, 0.4)):
+        alert = an_alert(f"{n}{name}", name, PLACE[0], dec_deg, T0_UNIX_S + day * DAY_S, history=())
+        cluster.tell_alert(alert)
+
+
+ACTS = {
+    "fermi": lambda cluster: notice(cluster, "fermi", GBM_PACKET),
+    "svom": lambda cluster: notice(cluster, "svom", SVOM_PACKET),
+    "alerts": alerts,
+}
+
+
+def active(store):
+    """Log-likelihood ratio of what is published of our object, by event."""
+    current = store.coincidences.current(object_key=f"ztf:{NAME}")
+    return {c.event_key: c.body.pair.log_lr for c in current}
+
+
+def on_topic(cluster):
+    """The last record of each joint event."""
+    return {
+        key.decode(): of_json(JointRevision, value)
+        for key, value in cluster.last_of_keys("joint.events").items()
+    }
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(ACTS)))
+@pytest.mark.parametrize("n_workers", [1, 3])
+async def test_in_any_order_three_outrank_two(store, order, n_workers):
+    cluster = Cluster(store, n_workers=n_workers)
+    await cluster.assign()
+    for name in order:
+        ACTS[name](cluster)
+        await cluster.finish()
+    found = active(store)
+    assert set(found) == {FERMI, SVOM, JOINT}
+    assert found[JOINT] > max(found[FERMI], found[SVOM])
+    (target,) = store.targets.list("grb-afterglow")
+    assert target.coincidence.pair.event_key == JOINT
+    told = on_topic(cluster)[JOINT]
+    assert told == store.joint_events.get(JOINT)
+    assert told.state is JointState.LIVE
+    assert told.body.event_keys == (FERMI, SVOM)
+    assert store.localizations.get(told.body.localization_sha256).area_deg2(0.9) < 0.3
+
+
+async def test_a_retraction_takes_the_joint_event_and_its_coincidence_back(store):
+    cluster = Cluster(store, n_workers=2)
+    await cluster.assign()
+    for act in ACTS.values():
+        act(cluster)
+    await cluster.finish()
+    notice(cluster, "gone", RETRACTION)
+    await cluster.finish()
+    assert set(active(store)) == {FERMI}
+    assert store.events.get(SVOM).state is EventState.RETRACTED
+    told = on_topic(cluster)[JOINT]
+    assert told.state is JointState.DISSOLVED
+    assert told.reason == "its members are one burst no longer"
+    gone = [
+        c
+        for c in store.coincidences.current(event_key=JOINT, include_gone=True)
+        if c.object_key == f"ztf:{NAME}"
+    ]
+    assert [c.reason for c in gone] == ["its members are one burst no longer, or under another id"]
+
+
+async def test_an_earlier_member_renames_it_and_its_coincidence_goes_along(store):
+    cluster = Cluster(store, n_workers=2)
+    await cluster.assign()
+    for act in ACTS.values():
+        act(cluster)
+    await cluster.finish()
+    params = {"Packet_Type": 61, "TrigID": 1208389}
+    earlier = voevent(
+        f"{GCN}SWIFT#BAT_GRB_Pos_1208389-262",
+        params=params,
+        place=(*PLACE, 0.05),
+        time="2026-05-11T11:00:29.00",
+    )
+    notice(cluster, "swift", earlier)
+    await cluster.finish()
+    (standing,) = store.joint_events.live()
+    assert standing.joint_id == "joint:swift:1208389"
+    assert standing.body.event_keys == ("swift:1208389", FERMI, SVOM)
+    assert standing.body.aliases == (JOINT, f"joint:{SVOM}")
+    assert {"joint:swift:1208389"} == {key for key in active(store) if key.startswith("joint:")}
+    assert on_topic(cluster)[JOINT].reason == "it is joint:swift:1208389 now"
+
+
+async def test_an_object_that_only_one_member_pairs_with_is_no_three_way_coincidence(store):
+    cluster = Cluster(store, n_workers=1)
+    await cluster.assign()
+    ACTS["fermi"](cluster)
+    ACTS["svom"](cluster)
+    alerts(cluster, dec_deg=PLACE[1] + 1.5)  # inside Fermi's circle, far outside SVOM's
+    await cluster.finish()
+    assert set(active(store)) == {FERMI}
+
+
+async def test_a_redelivered_notice_tells_the_joint_event_again_and_changes_nothing(store):
+    cluster = Cluster(store, n_workers=1)
+    await cluster.assign()
+    for act in ACTS.values():
+        act(cluster)
+    await cluster.finish()
+    before, end = store.joint_events.get(JOINT), cluster.log.end(("joint.events", 0))
+    ACTS["svom"](cluster)
+    await cluster.finish()
+    assert store.joint_events.get(JOINT) == before
+    assert cluster.log.end(("joint.events", 0)) == end + 1
+    assert to_json(on_topic(cluster)[JOINT]) == to_json(before)
