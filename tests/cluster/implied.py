@@ -7,13 +7,14 @@ objects, and each pair is compared when all is known. No stream, no store, no wi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import orjson
 
 from correlator.alert import Alert
 from correlator.coincidence import PairEvidence, admission, correlate_many
 from correlator.event import Event, event_of
+from correlator.joint import joint_events
 from correlator.notice import Notice
 from correlator.object import OpticalObject, apply_alert
 from correlator.policy import Policy
@@ -22,11 +23,15 @@ from correlator.service.rows import pair_row
 from correlator.window import closes_unix_s
 from correlator.wire import of_json
 from ingest_vo.reader import to_notice
+from streams.joint import is_joint
 from streams.topics import NOTICES_RAW, OPTICAL_ALERTS
 
+Alerts = list[list[Alert]]
+"""The alerts of each object, in any order."""
 
-def implied_pairs(deliveries: Iterable[Delivery], policy: Policy) -> bytes:
-    """The lines of ``pairs.jsonl`` that the packets imply."""
+
+def implied_by(deliveries: Iterable[Delivery], policy: Policy) -> tuple[bytes, Joint]:
+    """The lines of ``pairs.jsonl`` that the packets imply, and what their joint events imply."""
     notices: dict[str, list[Notice]] = defaultdict(list)
     bodies: dict[tuple[str, str], bytes] = {}
     for d in deliveries:
@@ -40,16 +45,45 @@ def implied_pairs(deliveries: Iterable[Delivery], policy: Policy) -> bytes:
     alerts: dict[str, list[Alert]] = defaultdict(list)
     for (object_id, _), body in bodies.items():
         alerts[object_id].append(of_json(Alert, body))
-    pairs = [
-        pair
-        for of_event in notices.values()
-        for pair in _pairs_of(event_of(of_event), alerts.values(), policy)
-    ]
-    pairs.sort(key=lambda p: p.coincidence_id)
-    return b"".join(orjson.dumps(pair_row(p), option=orjson.OPT_SORT_KEYS) + b"\n" for p in pairs)
+    events = [event_of(of_event) for of_event in notices.values()]
+    of_object = list(alerts.values())
+    pairs = {event.event_key: _pairs_of(event, of_object, policy) for event in events}
+    return _lines(pairs), _joint(events, of_object, pairs, policy)
 
 
-def _pairs_of(event: Event, alerts: Iterable[list[Alert]], policy: Policy) -> list[PairEvidence]:
+Joint = dict[str, dict[str, float]]
+"""Log-likelihood ratio of each candidate of a joint event, by the event's id."""
+
+
+def joint_of(files: Mapping[str, bytes]) -> Joint:
+    """The same by the files of a replay or an export."""
+    rankings = map(orjson.loads, files["rankings"].splitlines())
+    return {
+        ranking["event_key"]: {c["object_key"]: c["log_lr"] for c in ranking["candidates"]}
+        for ranking in rankings
+        if is_joint(ranking["event_key"])
+    }
+
+
+def _joint(
+    events: list[Event], alerts: Alerts, pairs: dict[str, list[PairEvidence]], policy: Policy
+) -> Joint:
+    found: Joint = {}
+    for joint in joint_events(events, policy):
+        of_members = {p.object_key for key in joint.event_keys for p in pairs[key]}
+        compared = _pairs_of(joint.event, alerts, policy)
+        found[joint.joint_id] = {p.object_key: p.log_lr for p in compared}
+        for key in found[joint.joint_id].keys() - of_members:
+            del found[joint.joint_id][key]
+    return found
+
+
+def _lines(pairs: dict[str, list[PairEvidence]]) -> bytes:
+    every = sorted((p for some in pairs.values() for p in some), key=lambda p: p.coincidence_id)
+    return b"".join(orjson.dumps(pair_row(p), option=orjson.OPT_SORT_KEYS) + b"\n" for p in every)
+
+
+def _pairs_of(event: Event, alerts: Alerts, policy: Policy) -> list[PairEvidence]:
     closes = closes_unix_s(event, policy)
     if admission(event, policy) is not None or closes is None:
         return []

@@ -14,7 +14,7 @@ from tests.cluster.conftest import Night, answer_in_memory
 from tests.cluster.contents import compared
 from tests.cluster.disasters import DisasterPlan
 from tests.cluster.feed import chunks
-from tests.cluster.implied import implied_pairs
+from tests.cluster.implied import implied_by, joint_of
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,9 @@ def answer(night, tmp_path_factory):
 
 def test_the_answer_is_what_the_packets_imply(night, answer):
     assert len(answer.files["pairs"].splitlines()) > 30
-    assert implied_pairs(night.deliveries, Policy()) == answer.files["pairs"]
+    pairs, joint = implied_by(night.deliveries, Policy())
+    assert pairs == answer.files["pairs"]
+    assert joint_of(answer.files) == {joint_id: said for joint_id, said in joint.items() if said}
 
 
 @pytest.mark.slow
