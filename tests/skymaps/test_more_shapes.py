@@ -1,0 +1,254 @@
+"""Ellipses, asymmetric errors, annuli and polygons in cells against what they are."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skymaps.annuli import LEVEL_3_SIGMA, annulus
+from skymaps.ellipses import asymmetric, ellipse
+from skymaps.errors import SkyMapError
+from skymaps.healpix import FULL_SKY_SR, Positions
+from skymaps.overlap import overlap
+from skymaps.polygons import polygon
+from skymaps.shapes import Circle, SystematicComponent
+from skymaps.tiles import MAX_TILES, tiles_of
+from skymaps.wire import localization_of_bytes
+from tests.skymaps import shape_truth as truth
+
+GBM = (SystematicComponent(0.804, 3.72), SystematicComponent(0.196, 13.7))
+MAXI = [(345.72, 19.547), (345.464, 19.29), (347.309, 17.634), (347.566, 17.889)]
+"""The rectangle of the example of MAXI's schema."""
+
+IPN = [(178.6375, -26.8497), (178.7333, -26.6686), (178.6, -26.821), (178.6875, -26.66)]
+"""The box of GRB 990506 (GCN Circular 298), whose corners do not go round it."""
+
+ra = st.sampled_from([0.0, 359.9999, 123.4])
+dec = st.sampled_from([-90.0, -89.9999, 0.0, 41.8, 90.0])
+size = st.sampled_from([1.0 / 3600.0, 0.05, 2.0, 30.0, 150.0])
+
+
+def boxed(ra_deg, dec_deg, size_deg):
+    """Corners of a kite about a place."""
+    centre = truth.centre_of(ra_deg, dec_deg)
+    reach = np.radians(size_deg * np.array([1.0, 0.6, 0.8, 0.7]))
+    places = truth.placed(centre, reach, np.radians([20.0, 110.0, 205.0, 300.0]))
+    return list(zip(places.ra_deg, places.dec_deg, strict=True))
+
+
+makers = st.one_of(
+    st.builds(lambda r, d, a, b, pa: ellipse(r, d, a, max(a * b, 1e-5), pa, 0.9), ra, dec, size,
+              st.sampled_from([1.0, 0.3, 0.02]), st.sampled_from([0.0, 77.0])),
+    st.builds(lambda r, s: asymmetric(r, 70.0, (0.9 * s, 0.5 * s), (0.3 * s, 0.4 * s), 0.9),
+              ra, st.sampled_from([0.001, 1.0, 100.0])),
+    st.builds(lambda r, d, t, w: annulus(r, d, t, max(t * w, 1e-5)), ra, dec, size,
+              st.sampled_from([1.0, 0.05, 0.002])),
+    st.builds(lambda r, d, s, c: polygon(boxed(r, d, s), c), ra, dec,
+              st.sampled_from([0.001, 0.1, 5.0, 60.0]), st.sampled_from([0.5, 0.9, 1.0])),
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=20)
+@given(makers)
+def test_a_shape_is_a_whole_tiling_of_bounded_size_that_sums_to_one(made):
+    assert made.sum_before_normalising == pytest.approx(1.0, abs=2e-4)
+    assert made.n_rows <= MAX_TILES
+    assert int((made.hi - made.lo).sum()) == 12 * 4**29
+    assert localization_of_bytes(made.to_bytes()) == made
+
+
+@settings(deadline=None, max_examples=12)
+@given(ra, dec, size, st.sampled_from([0.5, 0.683, 0.9]), st.sampled_from([(), GBM]))
+def test_an_ellipse_of_equal_axes_is_the_circle(ra_deg, dec_deg, radius_deg, level, systematics):
+    made = ellipse(ra_deg, dec_deg, radius_deg, radius_deg, 33.0, level, systematics)
+    expected = tiles_of(Circle(ra_deg, dec_deg, radius_deg, level, False, systematics))
+    cells, ours, theirs = np.intersect1d(made.lo, expected.lo, return_indices=True)
+    assert len(cells) > 0.9 * expected.n_rows
+    same = made.hi[ours] == expected.hi[theirs]
+    density = (m.published_density_per_sr[r][same] for m, r in ((made, ours), (expected, theirs)))
+    # Near the opposite place, in cells of no probability, the direction is lost.
+    peak = expected.published_density_per_sr.max()
+    np.testing.assert_allclose(*density, rtol=1e-6, atol=1e-9 * peak)
+
+
+SHAPES = {
+    "ellipse": (
+        ellipse(10.0, -89.0, 6.0, 1.5, 35.0, 0.9),
+        lambda *at: truth.ellipse_density(
+            truth.centre_of(10.0, -89.0), np.array([6.0, 6.0, 1.5, 1.5]), 35.0, 0.9, *at
+        ),
+    ),
+    "tiny": (
+        ellipse(0.0, 45.0, 2.0 / 3600.0, 1.0 / 3600.0, 120.0, 0.683),
+        lambda *at: truth.ellipse_density(
+            truth.centre_of(0.0, 45.0), np.array([2.0, 2.0, 1.0, 1.0]) / 3600.0, 120.0, 0.683, *at
+        ),
+    ),
+    "asymmetric": (
+        asymmetric(359.8, 60.0, (2.4, 0.8), (0.7, 0.5), 0.9),
+        lambda *at: truth.ellipse_density(
+            truth.centre_of(359.8, 60.0), np.array([0.7, 0.5, 1.2, 0.4]), 0.0, 0.9, *at
+        ),
+    ),
+    "annulus": (
+        annulus(334.296, -2.846, 47.219, 3.486),
+        lambda *at: truth.annulus_density(
+            truth.centre_of(334.296, -2.846), 47.219, 3.486, LEVEL_3_SIGMA, *at
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_cells_have_the_mean_of_the_density_over_them(name):
+    """Sixty-four by sixty-four places in each of some cells, of which the map asked fewer."""
+    made, density = SHAPES[name]
+    rng = np.random.default_rng(3)
+    dense = np.flatnonzero(made.probdensity_per_sr > 1e-3 * made.probdensity_per_sr.max())
+    rows = rng.choice(dense, 30, replace=False)
+    step = (made.hi[rows] - made.lo[rows]) // 4096
+    index_29 = made.lo[rows, None] + step[:, None] * np.arange(4096) + step[:, None] // 2
+    places = truth.centres_of_cells(index_29.ravel())
+    mean = density(*places).reshape(len(rows), -1).mean(axis=1)
+    told = made.probdensity_per_sr[rows]
+    np.testing.assert_allclose(told / told.max(), mean / mean.max(), rtol=3e-3)
+
+
+@pytest.mark.parametrize(
+    ("axes", "level"),
+    [((6.0, 1.5), 0.9), ((120.0, 60.0), 0.9), ((70.0, 70.0), 0.5), ((180.0, 40.0), 0.683)],
+)
+def test_the_published_ellipse_holds_its_level(axes, level):
+    made = ellipse(200.0, 20.0, *axes, 50.0, level)
+    rays, steps = 720, 2_000
+    angle = (np.arange(rays) + 0.5) * 2.0 * np.pi / rays
+    # In the equal-area plane: out to the published curve, in rings of known area.
+    along, across = (2.0 * np.sin(np.radians(axis) / 2.0) for axis in axes)
+    edge = 1.0 / np.hypot(np.cos(angle) / along, np.sin(angle) / across)
+    share = (np.arange(steps) + 0.5) / steps
+    t = 2.0 * np.arcsin(np.minimum(share[:, None] * edge / 2.0, 1.0))
+    places = truth.placed(
+        truth.centre_of(200.0, 20.0), t.ravel(), np.tile(angle + np.radians(50.0), steps)
+    )
+    density = made.match(places).probdensity_per_sr.reshape(steps, rays)
+    area = share[:, None] * edge**2 / steps * 2.0 * np.pi / rays
+    assert float((density * area).sum()) == pytest.approx(level, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("radius_deg", "half_width_deg", "level"),
+    [
+        (60.0, 1.0, LEVEL_3_SIGMA),
+        (62.39, 17.278, LEVEL_3_SIGMA),
+        (5.0, 20.0, 0.9),
+        (175.0, 30.0, 0.5),
+        (0.0, 3.0, 0.9),
+    ],
+)
+def test_the_published_annulus_holds_its_level(radius_deg, half_width_deg, level):
+    made = annulus(80.0, -35.0, radius_deg, half_width_deg, level)
+    inner, outer = max(radius_deg - half_width_deg, 0.0), min(radius_deg + half_width_deg, 180.0)
+    cos_t = np.linspace(np.cos(np.radians(inner)), np.cos(np.radians(outer)), 4001)
+    middle = 0.5 * (cos_t[1:] + cos_t[:-1])
+    angle = (np.arange(360) + 0.5) * np.pi / 180.0
+    places = truth.placed(
+        truth.centre_of(80.0, -35.0), np.repeat(np.arccos(middle), 360), np.tile(angle, 4000)
+    )
+    density = made.match(places).probdensity_per_sr.mean()
+    assert density * 2.0 * np.pi * (cos_t[0] - cos_t[-1]) == pytest.approx(level, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    "corners", [MAXI, IPN, boxed(0.0, 90.0, 40.0)], ids=["MAXI", "IPN", "pole"]
+)
+@pytest.mark.parametrize("level", [0.5, 0.9, 1.0])
+def test_a_polygon_holds_its_level_evenly(corners, level):
+    made = polygon(corners, level)
+    places = truth.places_in_cap(corners, 400_000, np.random.default_rng(4))
+    vectors = truth.vectors_of(places.ra_deg, places.dec_deg)
+    inside = truth.within(truth.round_the_middle(corners), vectors)
+    found = made.match(places)
+    area = inside.mean() * truth.cap_sr(corners)
+    assert found.probdensity_per_sr[inside].mean() * area == pytest.approx(level, rel=0.02)
+    whole = np.median(found.probdensity_per_sr[inside])
+    assert (found.probdensity_per_sr[inside] > 0.999 * whole).mean() > 0.8
+    if level == 1.0:
+        assert (found.probdensity_per_sr[~inside] < 0.999 * whole).all()
+        assert (found.probdensity_per_sr[~inside] == 0.0).mean() > 0.8
+
+
+def test_corners_may_come_in_any_order():
+    rng = np.random.default_rng(2)
+    expected = polygon(MAXI, 0.9)
+    shuffled = [polygon([MAXI[i] for i in rng.permutation(4)], 0.9) for _ in range(3)]
+    for made in shuffled:
+        assert overlap(made, expected) == pytest.approx(overlap(expected, expected), rel=1e-6)
+
+
+def test_regions_beyond_the_level_of_a_polygon_stay_near_it():
+    made = polygon(MAXI, 0.9)
+    inside = made.area_deg2(0.9)
+    assert inside == pytest.approx(0.86, rel=0.02)
+    assert made.area_deg2(0.99) == pytest.approx(2.0 * inside, rel=0.05)
+
+
+def test_the_thinnest_annulus_is_coarser_than_it_is_wide_and_a_thinner_one_refused():
+    made = annulus(95.231, 23.495, 60.0, 0.01)
+    assert made.n_rows <= MAX_TILES
+    assert made.sum_before_normalising == pytest.approx(1.0, abs=1e-6)
+    # 312 deg long, 0.011 deg at 90 %.
+    assert 3.4 < made.area_deg2(0.9) < 2.0 * 3.4
+    with pytest.raises(SkyMapError, match="at most 262144 cells"):
+        annulus(95.231, 23.495, 60.0, 0.0005)
+
+
+WIDE = {
+    "ellipse": ellipse(40.0, 5.0, 40.0, 20.0, 70.0, 0.9),
+    "annulus": annulus(300.0, -10.0, 80.0, 30.0),
+    "polygon": polygon(boxed(30.0, 10.0, 60.0), 0.9),
+    "circle": tiles_of(Circle(50.0, 0.0, 30.0, 0.9, True)),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), [("ellipse", "annulus"), ("polygon", "ellipse"),
+                                            ("annulus", "circle")])  # fmt: skip
+def test_the_overlap_of_shapes_is_the_dense_sum(one, other):
+    order = 9
+    assert max(WIDE[one].order.max(), WIDE[other].order.max()) <= order
+    index_29 = np.arange(12 * 4**order) << (2 * (29 - order))
+    at = Positions(index_29 * 0.0, index_29 * 0.0, index_29)
+    product = WIDE[one].match(at).probdensity_per_sr * WIDE[other].match(at).probdensity_per_sr
+    expected = FULL_SKY_SR**2 * product.mean()
+    assert overlap(WIDE[one], WIDE[other]) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "rule"),
+    [
+        (lambda: ellipse(361.0, 0.0, 1.0, 1.0, 0.0, 0.9), "RA lies in"),
+        (lambda: ellipse(0.0, 91.0, 1.0, 1.0, 0.0, 0.9), "dec lies in"),
+        (lambda: ellipse(0.0, 0.0, 1.0, 0.0, 0.0, 0.9), "a semi-axis lies in"),
+        (lambda: ellipse(0.0, 0.0, 181.0, 1.0, 0.0, 0.9), "a semi-axis lies in"),
+        (lambda: ellipse(0.0, 0.0, float("nan"), 1.0, 0.0, 0.9), "a semi-axis lies in"),
+        (lambda: ellipse(0.0, 0.0, 1.0, 1.0, float("inf"), 0.9), "a position angle lies in"),
+        (lambda: ellipse(0.0, 0.0, 1.0, 1.0, 0.0, 1.0), "a containment level lies in"),
+        (lambda: ellipse(0.0, 0.0, 100.0, 1e-4, 0.0, 0.9), "a shape needs at most"),
+        (lambda: asymmetric(0.0, 90.0, (1.0, 1.0), (1.0, 1.0), 0.9), "a semi-axis lies in"),
+        (lambda: asymmetric(0.0, 0.0, (1.0, -1.0), (1.0, 1.0), 0.9), "a semi-axis lies in"),
+        (lambda: annulus(0.0, 0.0, 181.0, 1.0), "the radius of an annulus lies in"),
+        (lambda: annulus(0.0, 0.0, float("nan"), 1.0), "the radius of an annulus lies in"),
+        (lambda: annulus(0.0, 0.0, 60.0, 0.0), "the half width of an annulus lies in"),
+        (lambda: annulus(0.0, 0.0, 60.0, 1.0, 0.0), "a containment level lies in"),
+        (lambda: polygon(MAXI[:2], 0.9), "3 to 100 corners"),
+        (lambda: polygon(MAXI * 30, 0.9), "3 to 100 corners"),
+        (lambda: polygon(MAXI, 1.1), "the level of a polygon lies in"),
+        (lambda: polygon([*MAXI, MAXI[0]], 0.9), "sides pass its middle"),
+        (lambda: polygon([(0.0, 0.0), (1.0, 0.0), (2.0, 0.0)], 0.9), "sides pass its middle"),
+        (lambda: polygon([(0.0, 0.0), (120.0, 0.0), (240.0, 0.0)], 0.9), "polygon"),
+        (lambda: polygon([(0.0, 0.0), (1.0, 95.0), (2.0, 0.0)], 0.9), "a corner of a polygon"),
+        (lambda: polygon([(0.0, 0.0), (1.0, float("nan")), (2.0, 0.0)], 0.9), "a corner of"),
+    ],
+)  # fmt: skip
+def test_an_impossible_shape_is_refused_by_its_rule(make, rule):
+    with pytest.raises(SkyMapError, match=rule):
+        make()
