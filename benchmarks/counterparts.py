@@ -20,7 +20,7 @@ from correlator.simulation.load_sky import EXPOSURE_S, object_id
 from correlator.simulation.notices import SimulatedNotice
 from correlator.wire import to_json
 from ingest_vo.reader import to_notice
-from skymaps.healpix import index_29_at
+from skymaps.place import index_29_at
 from skymaps.shapes import Circle
 
 VISITS_APART_S = 1_800.0

@@ -14,7 +14,8 @@ from typing import Protocol
 
 from correlator.alert import Alert, Detection, Limit, Quality, Surroundings
 from ingest_optical.avro import Reading
-from skymaps.healpix import index_29_at, index_29_of
+from skymaps.healpix import index_29_of
+from skymaps.place import index_29_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 MAX_ORDER = 29
 """Finest HEALPix order whose indices fit a signed 64-bit integer (Górski et al. 2005)."""
 
+Vectors = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+"""x, y and z of unit vectors, each of shape ``(n,)``."""
+
 FULL_SKY_SR = 4.0 * np.pi
 DEG2_PER_SR = (180.0 / np.pi) ** 2
 
@@ -59,27 +62,18 @@ def index_29_of(ra_deg: ArrayLike, dec_deg: ArrayLike) -> NDArray[np.int64]:
     """
     ra = np.atleast_1d(np.asarray(ra_deg, dtype=np.float64))
     dec = np.atleast_1d(np.asarray(dec_deg, dtype=np.float64))
-    if not (np.isfinite(ra).all() and np.isfinite(dec).all()):
-        raise ValueError("coordinates must be finite")
-    if (np.abs(dec) > 90.0).any():
-        raise ValueError(f"dec must lie in [-90, 90] deg, got {dec[np.abs(dec) > 90.0][0]}")
+    # One sum and one maximum find anything wrong; what it is, is asked only then.
+    if len(ra) and not (math.isfinite(ra.sum()) and np.abs(dec).max() <= 90.0):
+        _refuse(ra, dec)
     index = healpy.ang2pix(2**MAX_ORDER, ra, dec, nest=True, lonlat=True)
     return np.asarray(index, dtype=np.int64)
 
 
-def index_29_at(ra_deg: float, dec_deg: float) -> int:
-    """Order-29 NESTED index of one place [deg]: :func:`index_29_of` in half of the time.
-
-    Raises
-    ------
-    ValueError
-        A declination outside [-90, 90] deg, or a coordinate that is not finite.
-    """
-    if not (math.isfinite(ra_deg) and math.isfinite(dec_deg)):
+def _refuse(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> None:
+    if not (np.isfinite(ra).all() and np.isfinite(dec).all()):
         raise ValueError("coordinates must be finite")
-    if abs(dec_deg) > 90.0:
-        raise ValueError(f"dec must lie in [-90, 90] deg, got {dec_deg}")
-    return int(healpy.ang2pix(2**MAX_ORDER, ra_deg, dec_deg, nest=True, lonlat=True))
+    if (np.abs(dec) > 90.0).any():
+        raise ValueError(f"dec must lie in [-90, 90] deg, got {dec[np.abs(dec) > 90.0][0]}")
 
 
 def coarsen(index_29: ArrayLike, order: int) -> NDArray[np.int64]:
@@ -89,7 +83,7 @@ def coarsen(index_29: ArrayLike, order: int) -> NDArray[np.int64]:
 
 def unit_vectors(ra_deg: ArrayLike, dec_deg: ArrayLike) -> NDArray[np.float64]:
     """Unit vectors of coordinates [deg], shape ``(n, 3)``."""
-    return np.stack(_components(ra_deg, dec_deg), axis=-1)
+    return np.stack(components(ra_deg, dec_deg), axis=-1)
 
 
 def separation_deg(
@@ -100,19 +94,28 @@ def separation_deg(
     The angle of a position does not depend, to the last bit, on those that are asked for with it.
     """
     # Written out: a matrix product and its sums round in an order that depends on the shape.
-    x, y, z = _components(ra_deg, dec_deg)
-    x0, y0, z0 = (float(there[0]) for there in _components(ra0_deg, dec0_deg))
+    x, y, z = components(ra_deg, dec_deg)
+    x0, y0, z0 = (float(there[0]) for there in components(ra0_deg, dec0_deg))
     across = y * z0 - z * y0, z * x0 - x * z0, x * y0 - y * x0
     cross = np.sqrt(across[0] * across[0] + across[1] * across[1] + across[2] * across[2])
     return np.asarray(np.degrees(np.arctan2(cross, x * x0 + y * y0 + z * z0)))
 
 
-def _components(
-    ra_deg: ArrayLike, dec_deg: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def components(ra_deg: ArrayLike, dec_deg: ArrayLike) -> Vectors:
+    """x, y and z of the unit vectors of coordinates [deg], each of shape ``(n,)``."""
     ra, dec = np.radians(np.atleast_1d(ra_deg)), np.radians(np.atleast_1d(dec_deg))
     cos_dec = np.cos(dec)
     return cos_dec * np.cos(ra), cos_dec * np.sin(ra), np.sin(dec)
+
+
+def one_minus_cos_between(a: Vectors, b: Vectors) -> NDArray[np.float64]:
+    """1 - cos of the angles between unit vectors, exact for the tiniest: half of a chord's square.
+
+    Each is x, y and z of shape ``(n,)``, or of one. An angle does not depend, to the last bit, on
+    those that are asked for with it.
+    """
+    dx, dy, dz = a[0] - b[0], a[1] - b[1], a[2] - b[2]
+    return np.asarray(0.5 * (dx * dx + dy * dy + dz * dz))
 
 
 _CELLS_OF_ORDER = 4 ** np.arange(MAX_ORDER + 2, dtype=np.int64)

@@ -21,10 +21,13 @@ from skymaps.errors import SkyMapError
 from skymaps.healpix import (
     DEG2_PER_SR,
     Positions,
+    components,
+    one_minus_cos_between,
     ranges_of_cap,
-    separation_deg,
 )
 from skymaps.localization import LEVEL_SLACK, SkyMatch
+
+Numbers = np.float64 | NDArray[np.float64]
 
 FISHER_R68_FACTOR = 0.66
 """k = 1 / (0.66 r68)^2, r68 in radians (Briggs et al. 1999, ApJS 122, 503; Connaughton 2015)."""
@@ -179,13 +182,15 @@ class Circle:
 
     def match(self, positions: Positions) -> SkyMatch:
         """Density and credible level at each position; the circle has no cells."""
-        t_deg = separation_deg(positions.ra_deg, positions.dec_deg, self.ra_deg, self.dec_deg)
-        h = one_minus_cos(t_deg)[:, np.newaxis]
-        k, w = self._concentrations, self._weights
-        peak = k / (-2.0 * np.pi * np.expm1(-2.0 * k))
-        enclosed = np.expm1(-k * h) / np.expm1(-2.0 * k)
-        level = np.clip((w * enclosed).sum(axis=1), 0.0, 1.0)
-        return SkyMatch((w * peak * np.exp(-k * h)).sum(axis=1), level, np.zeros(len(positions)))
+        places = components(positions.ra_deg, positions.dec_deg)
+        h = one_minus_cos_between(places, components(self.ra_deg, self.dec_deg))
+        density, level = np.zeros(len(positions)), np.zeros(len(positions))
+        # One component after the other: a sum over an axis rounds by the number of its terms.
+        for weight, k in zip(self._weights, self._concentrations, strict=True):
+            one_density, one_level = fisher_at(h, weight, k)
+            density += one_density
+            level += one_level
+        return SkyMatch(density, np.minimum(level, 1.0), np.zeros(len(positions)))
 
     def area_deg2(self, level: float) -> float:
         """Area inside the circle that holds ``level`` of the probability [deg2].
@@ -242,6 +247,18 @@ class Circle:
         from skymaps.wire import localization_to_bytes  # the wire knows every form
 
         return localization_to_bytes(self)
+
+
+def fisher_at(
+    h: Numbers, weight: Numbers, k: Numbers
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weighted density [1/sr] and level of Fisher distributions at 1 - cos from their centres.
+
+    Of numbers or of arrays of shape ``(n,)``: the last digit is the same.
+    """
+    norm = np.expm1(-2.0 * k)
+    density = weight * (k / (-2.0 * np.pi * norm)) * np.exp(-k * h)
+    return np.asarray(density), np.asarray(weight * (np.expm1(-k * h) / norm))
 
 
 def one_minus_cos(angle_deg: NDArray[np.float64]) -> NDArray[np.float64]:

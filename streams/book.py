@@ -14,17 +14,13 @@ from correlator.event import Event
 from correlator.object import OpticalObject
 from correlator.policy import Policy
 from correlator.window import closes_unix_s
-from skymaps.healpix import Positions, cells_of_ranges, coarsen, index_29_of, merged_ranges
+from skymaps.footprint import Footprint
+from skymaps.healpix import Positions, merged_ranges
+from skymaps.index import SkyIndex
 from skymaps.localization import LEVEL_SLACK, Localization
-
-INDEX_ORDER = 6
-"""Order of the cells by which events are looked up, 0.84 deg2 each: finer ones let hardly fewer
-pairs through and take longer to make (sky join notes: at order 6 a fifth is in vain)."""
 
 MAX_REGION_RANGES = 2_000
 """Most ranges of a region; a real map of 196,608 cells has 1,446 at 0.9."""
-
-_N_CELLS = 12 * 4**INDEX_ORDER
 
 
 class EventBook:
@@ -36,7 +32,7 @@ class EventBook:
 
     def __init__(self) -> None:
         self._events: dict[str, Event] = {}
-        self._covers: dict[str, _Cover] = {}
+        self._footprints: dict[str, Footprint] = {}
         self._index: _Index | None = None
         self._n_changes = 0
 
@@ -55,7 +51,7 @@ class EventBook:
     def remove(self, event_key: str) -> None:
         """Forget an event, if it is there."""
         self._events.pop(event_key, None)
-        self._covers.pop(event_key, None)
+        self._footprints.pop(event_key, None)
         self._n_changes += 1
 
     def get(self, event_key: str) -> Event | None:
@@ -111,27 +107,20 @@ class EventBook:
                 and event.event_unix_s is not None
                 and event.localization is not None
             ]
-            cells = [self._cells_of(k.event, k.localization, policy.widest_level) for k in known]
-            self._index = index = _Index.of(known, cells, policy, n_changes)
+            footprints = [self._footprint_of(k.event, k.localization, policy) for k in known]
+            self._index = index = _Index.of(known, footprints, policy, n_changes)
         return index
 
-    def _cells_of(
-        self, event: Event, localization: Localization, level: float
-    ) -> NDArray[np.int64]:
-        cover = self._covers.get(event.event_key)
-        if cover is None or cover.level != level or cover.localization is not localization:
-            cells = cells_of_ranges(localization.cover(level), INDEX_ORDER)
-            cover = self._covers[event.event_key] = _Cover(localization, level, cells)
-        return cover.cells
-
-
-@dataclass(frozen=True, slots=True)
-class _Cover:
-    """The cells that the region of a localization touches."""
-
-    localization: Localization
-    level: float
-    cells: NDArray[np.int64]
+    def _footprint_of(self, event: Event, localization: Localization, policy: Policy) -> Footprint:
+        footprint, level = self._footprints.get(event.event_key), _level(policy)
+        if (
+            footprint is None
+            or footprint.level != level
+            or footprint.localization is not localization
+        ):
+            footprint = Footprint.of(localization, level)
+            self._footprints[event.event_key] = footprint
+        return footprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +134,14 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """Admitted events by cell: those of ``cell`` are ``of_cell[first[cell]:first[cell + 1]]``.
+    """Admitted events by place.
 
     Attributes
     ----------
     n_changes
         Of the book, before it was made.
-    first
-        Shape ``(n_cells + 1,)``.
-    of_cell
-        Indices into ``known``.
+    sky
+        Localizations of ``known``, in its order.
     not_before_unix_s
         Earliest last detection of a counterpart, of each event.
     """
@@ -162,61 +149,33 @@ class _Index:
     policy: Policy
     n_changes: int
     known: list[_Known]
-    first: NDArray[np.int64]
-    of_cell: NDArray[np.int64]
+    sky: SkyIndex
     not_before_unix_s: NDArray[np.float64]
 
     @classmethod
     def of(
-        cls, known: list[_Known], cells: list[NDArray[np.int64]], policy: Policy, n_changes: int
+        cls, known: list[_Known], footprints: list[Footprint], policy: Policy, n_changes: int
     ) -> _Index:
-        number = np.repeat(np.arange(len(known)), [len(some) for some in cells])
-        # numpy sorts 16-bit numbers by radix.
-        cell = np.concatenate([np.empty(0, np.uint16), *(c.astype(np.uint16) for c in cells)])
-        first = np.concatenate(([0], np.cumsum(np.bincount(cell, minlength=_N_CELLS))))
         times = np.array([k.event_unix_s for k in known], dtype=np.float64)
-        return cls(
-            policy,
-            n_changes,
-            known,
-            first,
-            number[np.argsort(cell, kind="stable")],
-            times - policy.prior_tolerance_s,
-        )
+        sky = SkyIndex.of_footprints(footprints, _level(policy))
+        return cls(policy, n_changes, known, sky, times - policy.prior_tolerance_s)
 
     def candidates(self, objects: Sequence[OpticalObject]) -> list[tuple[Event, int]]:
         ra_deg = np.array([obj.ra_deg for obj in objects], dtype=np.float64)
         dec_deg = np.array([obj.dec_deg for obj in objects], dtype=np.float64)
         last_unix_s = np.array([_last_positive_unix_s(obj) for obj in objects], dtype=np.float64)
         # Not the index that the alert said: the full test makes its own.
-        places = Positions(ra_deg, dec_deg, index_29_of(ra_deg, dec_deg))
-        row, number = self._pairs_by_cell(coarsen(places.index_29, INDEX_ORDER))
-        recent = last_unix_s[row] >= self.not_before_unix_s[number]
-        row, number = row[recent], number[recent]
+        pairs = self.sky.match(Positions.of(ra_deg, dec_deg))
+        recent = last_unix_s[pairs.row] >= self.not_before_unix_s[pairs.number]
+        row, number = pairs.row[recent], pairs.number[recent]
         by_event = np.argsort(number, kind="stable")
-        row, number = row[by_event], number[by_event]
-        ends = np.append(np.flatnonzero(np.diff(number)) + 1, len(number))
-        found = []
-        start = 0
-        for end in ends[ends > 0].tolist():
-            rows = row[start:end]
-            known = self.known[int(number[start])]
-            some = Positions(ra_deg[rows], dec_deg[rows], places.index_29[rows])
-            inside = known.localization.match(some).inside(self.policy.widest_level + LEVEL_SLACK)
-            found += [(known.event, r) for r in rows[inside].tolist()]
-            start = end
-        return found
+        rows, numbers = row[by_event].tolist(), number[by_event].tolist()
+        return [(self.known[n].event, r) for n, r in zip(numbers, rows, strict=True)]
 
-    def _pairs_by_cell(
-        self, cell: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows and event numbers of all events that share a cell with a row, by row."""
-        begin = self.first[cell]
-        n_events = self.first[cell + 1] - begin
-        row = np.repeat(np.arange(len(cell)), n_events)
-        before = np.cumsum(n_events) - n_events
-        entry = np.repeat(begin - before, n_events) + np.arange(len(row))
-        return row, self.of_cell[entry]
+
+def _level(policy: Policy) -> float:
+    """Level of what is indexed: whatever was rounded on the way, no pair is missed."""
+    return min(policy.widest_level + LEVEL_SLACK, 1.0)
 
 
 def _last_positive_unix_s(obj: OpticalObject) -> float:

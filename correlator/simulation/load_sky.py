@@ -19,7 +19,8 @@ from correlator.alert import AB_ZERO_POINT_NJY, Alert, Detection, Limit, Quality
 from correlator.policy import DAY_S
 from correlator.simulation.ephemeris import moved_deg
 from correlator.simulation.load_events import LoadEvent
-from skymaps.healpix import index_29_at, index_29_of
+from skymaps.healpix import index_29_of
+from skymaps.place import index_29_at
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

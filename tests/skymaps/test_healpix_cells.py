@@ -14,12 +14,13 @@ from skymaps.healpix import (
     MAX_ORDER,
     Positions,
     cell_area_sr,
-    index_29_at,
+    components,
     index_29_of,
     orders_of_ranges,
     ranges_of_uniq,
     uniq_of_ranges,
 )
+from skymaps.place import index_29_at, vector_at
 
 cells = st.integers(0, MAX_ORDER).flatmap(
     lambda order: st.tuples(st.just(order), st.integers(0, 12 * 4**order - 1))
@@ -82,12 +83,28 @@ def test_a_position_lies_in_the_range_of_its_cell():
 
 
 @given(
-    st.floats(0.0, 360.0) | st.sampled_from([0.0, 45.0, 90.0, 360.0]),
-    st.floats(-90.0, 90.0) | st.sampled_from([-90.0, 0.0, 41.8103148957786, 90.0]),
+    st.floats(-360.0, 720.0)
+    | st.sampled_from([-1e-300, 0.0, 45.0, 90.0, 359.99999999999994, 360.0]),
+    st.floats(-90.0, 90.0)
+    | st.sampled_from([-90.0, 0.0, 41.8103148957786, 81.89, 89.42, 89.43, 89.999999, 90.0]),
 )
 def test_one_place_has_the_index_that_it_has_among_others(ra_deg, dec_deg):
     among = index_29_of([10.0, ra_deg, 20.0], [5.0, dec_deg, -5.0])
     assert index_29_at(ra_deg, dec_deg) == among[1]
+
+
+def test_ten_thousand_places_have_the_indices_that_they_have_together():
+    rng = np.random.default_rng(5)
+    ra, dec = rng.uniform(0.0, 360.0, 10_000), np.degrees(np.arcsin(rng.uniform(-1.0, 1.0, 10_000)))
+    dec[::10] = np.copysign(90.0 - 10.0 ** rng.uniform(-9.0, 1.0, 1_000), dec[::10])
+    alone = [index_29_at(*place) for place in zip(ra.tolist(), dec.tolist(), strict=True)]
+    assert alone == index_29_of(ra, dec).tolist()
+
+
+@given(st.floats(0.0, 360.0), st.floats(-90.0, 90.0))
+def test_one_place_has_the_unit_vector_that_it_has_among_others(ra_deg, dec_deg):
+    among = components([10.0, ra_deg, 20.0] * 7, [5.0, dec_deg, -5.0] * 7)
+    assert vector_at(ra_deg, dec_deg) == tuple(axis[1] for axis in among)
 
 
 @pytest.mark.parametrize("place", [(math.nan, 0.0), (0.0, math.inf), (0.0, 90.001)])

@@ -193,14 +193,14 @@ def test_a_change_while_the_index_is_made_is_not_lost(monkeypatch):
     book, obj = EventBook(), object_of(an_alert())
     book.put(an_event())
     late = an_event(notice_id="late", event_id="late")
-    cells_of = EventBook._cells_of
+    footprint_of = EventBook._footprint_of
 
-    def interrupted(self, event, localization, level):
+    def interrupted(self, event, localization, policy):
         if self.get(late.event_key) is None:
             self.put(late)
-        return cells_of(self, event, localization, level)
+        return footprint_of(self, event, localization, policy)
 
-    monkeypatch.setattr(EventBook, "_cells_of", interrupted)
+    monkeypatch.setattr(EventBook, "_footprint_of", interrupted)
     book.candidates([obj], POLICY)
     assert late in [event for event, _ in book.candidates([obj], POLICY)]
 
