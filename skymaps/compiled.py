@@ -21,37 +21,47 @@ _TOP_SHIFT = 2 * (MAX_ORDER - INDEX_ORDER - 2)
 
 
 def _candidates(
+    order: Indices,
     index_29: Indices,
     first: Indices,
-    number: Targets,
+    number: Indices,
     target: Targets,
     first_row: Indices,
     first_node: Indices,
     branch: Targets,
-) -> tuple[Indices, Targets, Indices]:
-    """Position, localization and place of every pair that shares a cell, as in `SkyIndex`."""
-    n = 0
+) -> tuple[Indices, Indices, Targets]:
+    """Position, localization and target of every pair that shares a cell and a row or a shape.
+
+    Positions are gone through in an ``order``; the pairs come by position, then by localization.
+    """
+    begin = np.empty(len(index_29) + 1, np.int64)
+    begin[0] = 0
     for i in range(len(index_29)):
         cell = index_29[i] >> INDEX_SHIFT
-        n += first[cell + 1] - first[cell]
-    row_of, number_of = np.empty(n, np.int64), np.empty(n, np.int32)
-    place_of = np.empty(n, np.int64)
-    n = 0
-    for i in range(len(index_29)):
-        index = index_29[i]
+        begin[i + 1] = begin[i] + first[cell + 1] - first[cell]
+    n = begin[-1]
+    row_of, number_of, target_of = (
+        np.empty(n, np.int64),
+        np.empty(n, np.int64),
+        np.empty(n, np.int32),
+    )
+    for i in order:
+        index, n = index_29[i], begin[i]
         cell = index >> INDEX_SHIFT
         for entry in range(first[cell], first[cell + 1]):
             which, at = number[entry], np.int64(target[entry])
             shift = _TOP_SHIFT
             while at <= NODE and at > OTHER:
                 slot = (index >> shift if shift >= 0 else index << -shift) & (BRANCHES - 1)
-                at = np.int64(branch[first_node[which] + (NODE - at), slot])
+                at = np.int64(branch[NODE - at, slot])
+                if at >= 0:
+                    at += first_row[which]
+                elif at != NOTHING:
+                    at -= first_node[which]
                 shift -= 4
-            if at != NOTHING:
-                row_of[n], number_of[n] = i, which
-                place_of[n] = at + first_row[which] if at >= 0 else at
-                n += 1
-    return row_of[:n], number_of[:n], place_of[:n]
+            row_of[n], number_of[n], target_of[n] = i, which, at
+            n += 1
+    return row_of, number_of, target_of
 
 
 try:

@@ -8,6 +8,7 @@ a search, by whole numbers alone.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from skymaps.errors import SkyMapError
 from skymaps.healpix import MAX_ORDER, cells_of_ranges
-from skymaps.localization import Localization
+from skymaps.localization import LEVEL_SLACK, Localization
 from skymaps.shapes import Circle
 from skymaps.skymap import SkyMap
 
@@ -44,6 +45,10 @@ CIRCLE = int(np.iinfo(np.int32).min)
 """Targets of cells that a shape touches, which is asked itself."""
 
 
+_CHORD_SLACK = 1e-12
+"""Added to the chord of a radius: far above the rounding of a unit vector, 2e-7 arcsec."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Footprint:
     """A region of a localization, cell by cell; made once, used in one index after another.
@@ -59,6 +64,8 @@ class Footprint:
     row
         Density [1/sr], credible level and probability of the map's cells in the region, shape
         ``(n_rows, 3)``.
+    farthest
+        1 - cos of the angle from the centre of a circle beyond which nothing is inside.
     """
 
     localization: Localization
@@ -67,6 +74,7 @@ class Footprint:
     target: Targets
     branch: Targets
     row: NDArray[np.float64]
+    farthest: float = 0.0
 
     @classmethod
     def of(cls, localization: Localization, level: float) -> Footprint:
@@ -81,11 +89,22 @@ class Footprint:
             raise SkyMapError("a credible level lies in [0, 1]", level)
         if isinstance(localization, SkyMap):
             return _of_map(localization, level)
-        cell = cells_of_ranges(localization.cover(level), INDEX_ORDER)
-        kind = CIRCLE if isinstance(localization, Circle) else OTHER
-        target = np.full(len(cell), kind, dtype=np.int32)
-        nodes = np.empty((0, BRANCHES), dtype=np.int32)
-        return cls(localization, level, cell.astype(np.uint16), target, nodes, np.empty((0, 3)))
+        cell = cells_of_ranges(localization.cover(level), INDEX_ORDER).astype(np.uint16)
+        nodes, rows = np.empty((0, BRANCHES), dtype=np.int32), np.empty((0, 3))
+        if not isinstance(localization, Circle):
+            target = np.full(len(cell), OTHER, dtype=np.int32)
+            return cls(localization, level, cell, target, nodes, rows)
+        target, farthest = (
+            np.full(len(cell), CIRCLE, dtype=np.int32),
+            _farthest(localization, level),
+        )
+        return cls(localization, level, cell, target, nodes, rows, farthest)
+
+
+def _farthest(circle: Circle, level: float) -> float:
+    radius_deg = circle.radius_at(min(level + LEVEL_SLACK, 1.0))
+    chord = 2.0 * math.sin(math.radians(radius_deg) / 2.0) * (1.0 + LEVEL_SLACK) + _CHORD_SLACK
+    return 0.5 * chord * chord
 
 
 def _of_map(sky_map: SkyMap, level: float) -> Footprint:

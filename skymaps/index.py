@@ -34,48 +34,26 @@ from skymaps.footprint import (
 )
 from skymaps.healpix import Positions, components
 from skymaps.localization import Localization, SkyMatch
+from skymaps.pairs import PlaceMatch, SkyPairs
 from skymaps.place import index_29_at, vector_at
 
 Indices = NDArray[np.int64]
+Targets = NDArray[np.int32]
 
 
-@dataclass(frozen=True, slots=True)
-class SkyPairs:
-    """Positions inside regions, by position, then by localization; arrays of shape ``(m,)``.
+_FEW = 4
+"""So many positions are looked up one by one."""
 
-    Attributes
-    ----------
-    row
-        Index into the positions.
-    number
-        Index into the localizations.
-    match
-        What the localization of a pair says of its position.
-    """
-
-    row: Indices
-    number: Indices
-    match: SkyMatch
-
-    def __len__(self) -> int:
-        return len(self.row)
-
-
-class PlaceMatch(NamedTuple):
-    """One pair of one place: the localization's number, and what it says, as in `SkyMatch`."""
-
-    number: int
-    probdensity_per_sr: float
-    credible_level: float
-    cell_probability: float
+_LARGE = 100_000
+"""An index of more entries does not fit into a processor's own memory: it is read in order."""
 
 
 class Candidates(NamedTuple):
-    """Pairs of a position and a region that share a cell: a row of a map there, or a shape."""
+    """Pairs of a position and a region that share a cell, and a row there, a shape, or nothing."""
 
     row: Indices
     number: Indices
-    place: Indices
+    target: Targets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,9 +67,10 @@ class SkyIndex:
     first
         Shape ``(n_cells + 1,)``.
     number, target
-        Of each entry the localization, and what it has in the cell: see :class:`Footprint`.
+        Of each entry the localization, and what it has in the cell: see :class:`Footprint`; rows
+        are those of ``place``, nodes those of ``branch``.
     first_row, first_node
-        Of each localization, into ``place`` and ``branch``.
+        Of each localization, into ``place`` and ``branch``, whose targets count from there.
     place
         Density, level and cell probability of the rows of all maps, shape ``(n, 3)``.
     """
@@ -100,10 +79,10 @@ class SkyIndex:
     level: float
     first: Indices
     number: Indices
-    target: Indices
+    target: Targets
     first_row: Indices
     first_node: Indices
-    branch: Indices
+    branch: Targets
     place: NDArray[np.float64]
     circles: Circles
 
@@ -133,19 +112,19 @@ class SkyIndex:
         # numpy sorts 16-bit numbers by radix.
         cell = np.concatenate([np.empty(0, np.uint16), *(one.cell for one in footprints)])
         by_cell = np.argsort(cell, kind="stable")
-        targets = [np.empty(0, np.int32), *(one.target for one in footprints)]
-        localizations = tuple(one.localization for one in footprints)
+        first_row = _begins([len(one.row) for one in footprints])[:-1]
+        first_node = _begins([len(one.branch) for one in footprints])[:-1]
         return cls(
-            localizations,
+            tuple(one.localization for one in footprints),
             level,
             _begins(np.bincount(cell, minlength=N_CELLS)),
-            number[by_cell].astype(np.int32),
-            np.concatenate(targets)[by_cell],
-            _begins([len(one.row) for one in footprints])[:-1],
-            _begins([len(one.branch) for one in footprints])[:-1],
+            number[by_cell],
+            _common(footprints, first_row, first_node)[by_cell],
+            first_row,
+            first_node,
             np.concatenate([np.empty((0, BRANCHES), np.int32), *(f.branch for f in footprints)]),
             np.concatenate([np.empty((0, 3)), *(one.row for one in footprints)]),
-            Circles.of(localizations, level),
+            Circles.of(footprints),
         )
 
     def match(self, positions: Positions, *, compiled: bool = False) -> SkyPairs:
@@ -157,13 +136,15 @@ class SkyIndex:
             Places with their order-29 indices, which are believed.
         compiled
             Whether numba looks for the pairs; it is imported, and compiled once, at the first
-            time (see :func:`skymaps.compiled.candidates`).
+            time (see :func:`skymaps.compiled.candidates`). Not for four positions and fewer.
 
         Raises
         ------
         ImportError
             ``compiled``, and numba is not installed.
         """
+        if len(positions) <= _FEW:
+            return self._one_by_one(positions)
         found = self._compiled(positions) if compiled else self._candidates(positions)
         return self._judged(positions, *found)
 
@@ -177,36 +158,54 @@ class SkyIndex:
         entry = np.repeat(begin - before, n_entries) + np.arange(len(row))
         number, target = self.number[entry], self.target[entry]
         below = np.flatnonzero((target <= NODE) & (target > OTHER))
-        child_order = INDEX_ORDER
+        node, child_order = NODE - target[below], INDEX_ORDER
         while len(below):
             child_order += 2
-            node = self.first_node[number[below]] + (NODE - target[below])
-            branch = branch_of(positions.index_29[row[below]], child_order)
-            target[below] = self.branch[node, branch]
-            below = below[target[below] <= NODE]
-        some = np.flatnonzero(target != NOTHING)
-        row, number, target = row[some], number[some], target[some]
-        place = np.where(target >= 0, target + self.first_row[number], target)
-        return Candidates(row, number, place)
+            at = self.branch[node, branch_of(positions.index_29[row[below]], child_order)]
+            which = number[below]
+            target[below] = np.where(at >= 0, at + self.first_row[which], NOTHING)
+            deeper = np.flatnonzero(at <= NODE)
+            below, node = below[deeper], (NODE - at[deeper]) + self.first_node[which[deeper]]
+        return Candidates(row, number, target)
 
     def _judged(
-        self, positions: Positions, row: Indices, number: Indices, place: Indices
+        self, positions: Positions, row: Indices, number: Indices, target: Targets
     ) -> SkyPairs:
-        """Pairs of shapes that hold their position, and of rows, with what each says."""
-        said = self.place.take(np.maximum(place, 0), axis=0) if len(self.place) else _nothing(row)
-        shapes = np.flatnonzero(place == CIRCLE)
-        inside = np.ones(len(row), dtype=bool)
+        """Pairs of rows, and of shapes that hold their position, with what each says."""
+        kept, shapes = target != NOTHING, np.flatnonzero(target <= OTHER)
+        said = np.empty((len(shapes), 3))
         if len(shapes):
-            said[shapes], inside[shapes] = self._circles_at(positions, row[shapes], number[shapes])
-        others = np.flatnonzero(place == OTHER)
-        for one in np.unique(number[others]).tolist():
-            some = others[number[others] == one]
-            match = self.localizations[one].match(_some(positions, row[some]))
+            asked = row[shapes], number[shapes], target[shapes]
+            said, kept[shapes] = self._shapes_at(positions, *asked)
+        if not kept.all():
+            said = said[kept[shapes]]
+            row, number, target = row[kept], number[kept], target[kept]
+            shapes = np.flatnonzero(target <= OTHER)
+        if not len(self.place):
+            return SkyPairs(row, number, SkyMatch(*said.T))
+        layers = self.place.take(np.maximum(target, 0), axis=0)
+        layers[shapes] = said
+        return SkyPairs(row, number, SkyMatch(*layers.T))
+
+    def _shapes_at(
+        self, positions: Positions, row: Indices, number: Indices, target: Targets
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """What shapes say of positions, and whether they hold them."""
+        is_circle = target == CIRCLE
+        if is_circle.all():
+            return self._circles_at(positions, row, number)
+        said, inside = np.empty((len(row), 3)), np.empty(len(row), dtype=bool)
+        said[is_circle], inside[is_circle] = self._circles_at(
+            positions, row[is_circle], number[is_circle]
+        )
+        for one in np.unique(number[~is_circle]).tolist():
+            some = np.flatnonzero(~is_circle & (number == one))
+            at = row[some]
+            places = positions.ra_deg[at], positions.dec_deg[at], positions.index_29[at]
+            match = self.localizations[one].match(Positions(*places))
             said[some] = np.stack(_layers(match), axis=1)
             inside[some] = match.inside(self.level)
-        if len(shapes) or len(others):
-            row, number, said = row[inside], number[inside], said[inside]
-        return SkyPairs(row, number, SkyMatch(said[:, 0], said[:, 1], said[:, 2]))
+        return said, inside
 
     def _circles_at(
         self, positions: Positions, row: Indices, number: Indices
@@ -223,17 +222,20 @@ class SkyIndex:
     def _compiled(self, positions: Positions) -> Candidates:
         from skymaps.compiled import candidates  # optional, and slow to import
 
-        return Candidates(
-            *candidates(
-                positions.index_29,
-                self.first,
-                self.number,
-                self.target,
-                self.first_row,
-                self.first_node,
-                self.branch,
-            )
+        # From cell to cell of the sky, so that what was read for one helps the next.
+        is_large = len(self.number) > _LARGE
+        order = np.argsort(positions.index_29) if is_large else np.arange(len(positions))
+        found = candidates(
+            order,
+            positions.index_29,
+            self.first,
+            self.number,
+            self.target,
+            self.first_row,
+            self.first_node,
+            self.branch,
         )
+        return Candidates(*found)
 
     def at(self, ra_deg: float, dec_deg: float) -> list[PlaceMatch]:
         """Every localization whose region holds one place [deg], by number: the pairs of `match`.
@@ -245,7 +247,17 @@ class SkyIndex:
         ValueError
             A declination outside [-90, 90] deg, or a coordinate that is not finite.
         """
-        index_29 = index_29_at(ra_deg, dec_deg)
+        return self._at(ra_deg, dec_deg, index_29_at(ra_deg, dec_deg))
+
+    def _one_by_one(self, positions: Positions) -> SkyPairs:
+        coordinates = positions.ra_deg.tolist(), positions.dec_deg.tolist()
+        places = zip(*coordinates, positions.index_29.tolist(), strict=True)
+        found = [(row, *pair) for row, place in enumerate(places) for pair in self._at(*place)]
+        row, number, *layers = zip(*found, strict=True) if found else ((),) * 5
+        match = SkyMatch(*(np.array(layer, dtype=np.float64) for layer in layers))
+        return SkyPairs(np.array(row, dtype=np.int64), np.array(number, dtype=np.int64), match)
+
+    def _at(self, ra_deg: float, dec_deg: float, index_29: int) -> list[PlaceMatch]:
         cell = index_29 >> INDEX_SHIFT
         found = []
         here: tuple[float, float, float] | None = None
@@ -254,10 +266,13 @@ class SkyIndex:
             child_order = INDEX_ORDER
             while OTHER < target <= NODE:
                 child_order += 2
-                node = self.first_node.item(number) + (NODE - target)
-                target = self.branch.item(node, branch_of(index_29, child_order))
+                at = self.branch.item(NODE - target, branch_of(index_29, child_order))
+                if at >= 0:
+                    target = at + self.first_row.item(number)
+                else:
+                    target = at if at == NOTHING else at - self.first_node.item(number)
             if target >= 0:
-                said = self.place[self.first_row.item(number) + target].tolist()
+                said = self.place[target].tolist()
                 found.append(PlaceMatch(number, *said))
             elif target == CIRCLE:
                 here = here or vector_at(ra_deg, dec_deg)
@@ -265,7 +280,8 @@ class SkyIndex:
                 if level < self.level:
                     found.append(PlaceMatch(number, density, level, 0.0))
             elif target == OTHER:
-                found += self._other_at(number, Positions.of(ra_deg, dec_deg))
+                place = Positions(*(np.array([x]) for x in (ra_deg, dec_deg, index_29)))
+                found += self._other_at(number, place)
         return found
 
     def _other_at(self, number: int, place: Positions) -> list[PlaceMatch]:
@@ -280,13 +296,15 @@ def _begins(counts: Sequence[int] | Indices) -> Indices:
     return np.concatenate([[0], np.cumsum(np.asarray(counts, dtype=np.int64))]).astype(np.int64)
 
 
+def _common(footprints: Sequence[Footprint], first_row: Indices, first_node: Indices) -> Targets:
+    """Targets of all footprints, rows and nodes counted through."""
+    targets = [np.empty(0, dtype=np.int32)]
+    for one, row, node in zip(footprints, first_row.tolist(), first_node.tolist(), strict=True):
+        is_map = len(one.row) > 0
+        target = np.where(one.target >= 0, one.target + row, one.target - node)
+        targets.append(target.astype(np.int32) if is_map else one.target)
+    return np.concatenate(targets)
+
+
 def _layers(match: SkyMatch) -> tuple[NDArray[np.float64], ...]:
     return match.probdensity_per_sr, match.credible_level, match.cell_probability
-
-
-def _some(positions: Positions, rows: Indices) -> Positions:
-    return Positions(positions.ra_deg[rows], positions.dec_deg[rows], positions.index_29[rows])
-
-
-def _nothing(row: Indices) -> NDArray[np.float64]:
-    return np.zeros((len(row), 3))

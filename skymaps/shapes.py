@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,8 @@ from skymaps.healpix import (
 )
 from skymaps.localization import LEVEL_SLACK, SkyMatch
 
-Numbers = np.float64 | NDArray[np.float64]
+Numbers = Any
+"""A float or an array of shape ``(n,)``: numpy's types do not say that both can be had."""
 
 FISHER_R68_FACTOR = 0.66
 """k = 1 / (0.66 r68)^2, r68 in radians (Briggs et al. 1999, ApJS 122, 503; Connaughton 2015)."""
@@ -187,9 +189,9 @@ class Circle:
         density, level = np.zeros(len(positions)), np.zeros(len(positions))
         # One component after the other: a sum over an axis rounds by the number of its terms.
         for weight, k in zip(self._weights, self._concentrations, strict=True):
-            one_density, one_level = fisher_at(h, weight, k)
-            density += one_density
-            level += one_level
+            part = Fishers.of(weight, k)
+            density += part.density(h)
+            level += part.level(h)
         return SkyMatch(density, np.minimum(level, 1.0), np.zeros(len(positions)))
 
     def area_deg2(self, level: float) -> float:
@@ -249,16 +251,35 @@ class Circle:
         return localization_to_bytes(self)
 
 
-def fisher_at(
-    h: Numbers, weight: Numbers, k: Numbers
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weighted density [1/sr] and level of Fisher distributions at 1 - cos from their centres.
+@dataclass(frozen=True, slots=True, eq=False)
+class Fishers:
+    """Fisher distributions with weights: numbers, or arrays of shape ``(n,)``, as is what it tells.
 
-    Of numbers or of arrays of shape ``(n,)``: the last digit is the same.
+    The last digit is the same, however many are asked for at once.
     """
-    norm = np.expm1(-2.0 * k)
-    density = weight * (k / (-2.0 * np.pi * norm)) * np.exp(-k * h)
-    return np.asarray(density), np.asarray(weight * (np.expm1(-k * h) / norm))
+
+    weight: Numbers
+    k: Numbers
+    peak: Numbers
+    norm: Numbers
+
+    @classmethod
+    def of(cls, weight: Numbers, k: Numbers) -> Fishers:
+        """Distributions of concentration ``k`` [1/rad2]."""
+        norm = np.expm1(-2.0 * k)
+        return cls(weight, k, weight * (k / (-2.0 * np.pi * norm)), norm)
+
+    def some(self, which: int | NDArray[np.int64]) -> Fishers:
+        """Those of some indices."""
+        return Fishers(self.weight[which], self.k[which], self.peak[which], self.norm[which])
+
+    def density(self, h: Numbers) -> Numbers:
+        """Weighted density [1/sr] where 1 - cos of the angle from the centre is ``h``."""
+        return self.peak * np.exp(-self.k * h)
+
+    def level(self, h: Numbers) -> Numbers:
+        """Weighted probability nearer to the centre."""
+        return self.weight * (np.expm1(-self.k * h) / self.norm)
 
 
 def one_minus_cos(angle_deg: NDArray[np.float64]) -> NDArray[np.float64]:

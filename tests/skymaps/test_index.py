@@ -150,6 +150,8 @@ def test_the_pairs_are_those_of_brute_force_to_the_last_bit(localizations, level
     index = SkyIndex.of(localizations, level)
     assert told(index.match(positions)) == truth
     assert one_by_one(index, positions) == truth
+    few = Positions(positions.ra_deg[:3], positions.dec_deg[:3], positions.index_29[:3])
+    assert told(index.match(few)) == [pair for pair in truth if pair[0] < 3]
     if HAS_NUMBA:
         assert told(index.match(positions, compiled=True)) == truth
 
@@ -206,7 +208,7 @@ def test_a_place_that_is_none_is_refused(place):
 def test_numba_is_not_imported_unless_it_is_asked_for(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     monkeypatch.delitem(sys.modules, "skymaps.compiled", raising=False)
-    index, here = SkyIndex.of([a_map(1, 1.0)], 0.9), Positions.of(10.0, 20.0)
+    index, here = SkyIndex.of([a_map(1, 1.0)], 0.9), Positions.of([10.0] * 9, [20.0] * 9)
     index.match(here)
     index.at(10.0, 20.0)
     with pytest.raises(ImportError):
