@@ -16,18 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skymaps.errors import SkyMapError
+from skymaps.fits_header import BLOCK, MAX_COLUMNS, Header
 
-BLOCK, CARD = 2880, 80
 MAX_HEADER_BLOCKS = 400
 """Longest header that is read: 14,400 cards; the longest real one, with its history, has 200."""
 
 MAX_HDUS = 64
-MAX_COLUMNS = 999
-"""Limit of the FITS standard."""
-
-MAX_ELEMENTS = 2**63 - 1
-"""Beyond it lie products of axes with thousands of digits, which no message can hold."""
-
 CHUNK_PIXELS = 4**9
 CHUNK_BYTES = 16 * 2**20
 """How much of a table is in memory at a time; a row longer than this is refused."""
@@ -40,8 +34,6 @@ _INFLATE_STEP = 65_536
 _BYTES_OF = dict(zip("LBAIJKEDCMPQ", (1, 1, 1, 2, 4, 8, 4, 8, 8, 16, 8, 16), strict=True))
 _NUMPY_OF = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 _UNSIGNED_ZERO = {"J": "2147483648", "K": "9223372036854775808"}
-
-Header = dict[str, str]
 
 
 class _Stream:
@@ -71,6 +63,13 @@ class _Stream:
             pieces.append(piece)
             missing -= len(piece)
         return b"".join(pieces)
+
+    def table(self, n: int) -> bytes | memoryview:
+        """Next ``n`` bytes; not copied where the file has them as they are."""
+        if self._inflate is not None or n > min(self._left, len(self._data) - self._at):
+            return self.take(n)
+        self._at, self._left = self._at + n, self._left - n
+        return self._data[self._at - n : self._at]
 
     def skip(self, n: int) -> None:
         """Pass over ``n`` bytes."""
@@ -142,8 +141,6 @@ class Table:
 
     Attributes
     ----------
-    header
-        Keyword to value, strings without quotes.
     columns
         By name, in capitals.
     """
@@ -156,7 +153,7 @@ class Table:
 
     def whole(self, keyword: str) -> int:
         """Value of a keyword that must be a whole number, 0 or more."""
-        return _whole(self.header, keyword)
+        return self.header.whole(keyword)
 
     def chunks(self, names: list[str]) -> Iterator[list[NDArray[np.int64] | NDArray[np.float64]]]:
         """Columns chunk by chunk, vectors flattened: in each chunk one native array a name."""
@@ -174,9 +171,34 @@ class Table:
         rows = 1 << (rows.bit_length() - 1)  # so that families of sibling cells stay together
         for first in range(0, self.n_rows, rows):
             n = min(rows, self.n_rows - first)
-            chunk = np.frombuffer(self._stream.take(n * self.row_bytes), form)
+            data = self._stream.table(n * self.row_bytes)
+            if self._is_plain(columns):
+                yield self._transposed(data, columns)
+                continue
+            chunk = np.frombuffer(data, form)
             yield [_native(chunk[name], self.columns[name]) for name in names]
         self._stream.drain()
+
+    def _is_plain(self, columns: list[Column]) -> bool:
+        """Whether a row is a row of a matrix: eight bytes a value, each in its place."""
+        return self.row_bytes % 8 == 0 and all(
+            c.code in "KD" and c.repeat == 1 and c.offset % 8 == 0 and not _is_unsigned(c)
+            for c in columns
+        )
+
+    def _transposed(
+        self, data: bytes | memoryview, columns: list[Column]
+    ) -> list[NDArray[np.int64] | NDArray[np.float64]]:
+        rows = np.frombuffer(data, ">i8").reshape(-1, self.row_bytes // 8)
+        places = [column.offset // 8 for column in columns]
+        if places != list(range(rows.shape[1])):
+            rows = rows[:, places]
+        # One pass turns the bytes around and the rows into columns.
+        native = rows.T.astype(np.int64, order="C")
+        return [
+            one.view(np.float64) if column.code == "D" else one
+            for one, column in zip(native, columns, strict=True)
+        ]
 
 
 def open_table(data: bytes, wanted: frozenset[str], max_bytes: int) -> Table:
@@ -190,11 +212,11 @@ def open_table(data: bytes, wanted: frozenset[str], max_bytes: int) -> Table:
     stream = _Stream(data, max_bytes)
     header = _header(stream, "SIMPLE  =", "the data are a FITS file, gzip or not")
     for _ in range(MAX_HDUS):
-        size = _data_bytes(header)
-        if header.get("XTENSION") == "BINTABLE":
+        size = header.data_bytes()
+        if header.text("XTENSION") == "BINTABLE":
             columns = _columns(header)
             if wanted & columns.keys():
-                n_rows, row_bytes = _whole(header, "NAXIS2"), _whole(header, "NAXIS1")
+                n_rows, row_bytes = header.whole("NAXIS2"), header.whole("NAXIS1")
                 stream.expect(n_rows * row_bytes)
                 return Table(header, columns, n_rows, row_bytes, stream)
         stream.expect(size)
@@ -209,71 +231,32 @@ def _header(stream: _Stream, start: str, rule: str) -> Header:
     if not first.startswith(start.encode()):
         raise SkyMapError(rule, first[:40])
     block = first + stream.take(BLOCK - len(first))
-    header: Header = {}
+    header = Header()
     for _ in range(MAX_HEADER_BLOCKS):
-        text = block.decode("latin-1")
-        for at in range(0, BLOCK, CARD):
-            keyword = text[at : at + 8].rstrip()
-            if keyword == "END":
-                return header
-            if text[at + 8 : at + 10] == "= ":
-                header.setdefault(keyword, _value(text[at + 10 : at + CARD]))
+        if header.read(block):
+            return header
         block = stream.take(BLOCK)
     raise SkyMapError(f"a FITS header ends within {MAX_HEADER_BLOCKS} blocks")
 
 
-def _value(card: str) -> str:
-    quoted = re.match(r" *'((?:[^']|'')*)'", card)
-    if quoted:
-        return quoted[1].replace("''", "'").strip()
-    return card.partition("/")[0].strip()
-
-
-def _whole(header: Header, keyword: str) -> int:
-    value = header.get(keyword, "")
-    if not re.fullmatch(r"\+?[0-9]{1,18}", value):
-        raise SkyMapError(f"{keyword} is a whole number in the FITS header", value)
-    return int(value)
-
-
-def _data_bytes(header: Header) -> int:
-    """Size of the data that follow a header, without the padding (FITS 4.0, eq. 1 and 2)."""
-    axes = _whole(header, "NAXIS")
-    if axes > MAX_COLUMNS:
-        raise SkyMapError(f"NAXIS is at most {MAX_COLUMNS}", axes)
-    if axes == 0:
-        return 0
-    size = 1
-    for axis in range(1, axes + 1):
-        size *= _whole(header, f"NAXIS{axis}")
-        if size > MAX_ELEMENTS:
-            raise SkyMapError(f"a part of a FITS file has at most {MAX_ELEMENTS} elements")
-    extra = _whole(header, "PCOUNT") if "PCOUNT" in header else 0
-    groups = _whole(header, "GCOUNT") if "GCOUNT" in header else 1
-    bits = header.get("BITPIX", "")
-    if bits not in ("8", "16", "32", "64", "-32", "-64"):
-        raise SkyMapError("BITPIX is 8, 16, 32, 64, -32 or -64", bits)
-    return abs(int(bits)) // 8 * groups * (extra + size)
-
-
 def _columns(header: Header) -> dict[str, Column]:
     """Columns of a table by name, checked to fill its rows."""
-    n = _whole(header, "TFIELDS")
+    n = header.whole("TFIELDS")
     if n > MAX_COLUMNS:
         raise SkyMapError(f"TFIELDS is at most {MAX_COLUMNS}", n)
     columns: dict[str, Column] = {}
     offset = 0
     for i in range(1, n + 1):
-        told = header.get(f"TFORM{i}", "")
+        told = header.text(f"TFORM{i}")
         form = re.match(r"([0-9]{0,9})([LXBAIJKEDCMPQ])", told)
         if not form:
             raise SkyMapError(f"TFORM{i} is a format of the FITS standard", told)
         repeat, code = int(form[1] or 1), form[2]
-        name = header.get(f"TTYPE{i}", "").upper()
-        unit, zero, scale = (header.get(f"{key}{i}", "") for key in ("TUNIT", "TZERO", "TSCAL"))
+        name = header.text(f"TTYPE{i}").upper()
+        unit, zero, scale = (header.text(f"{key}{i}") for key in ("TUNIT", "TZERO", "TSCAL"))
         columns.setdefault(name, Column(code, repeat, offset, unit, zero, scale))
         offset += (repeat + 7) // 8 if code == "X" else repeat * _BYTES_OF[code]
-    row_bytes = _whole(header, "NAXIS1")
+    row_bytes = header.whole("NAXIS1")
     if offset != row_bytes or not 0 < row_bytes <= CHUNK_BYTES:
         raise SkyMapError(
             f"the columns of a FITS table fill NAXIS1, at most {CHUNK_BYTES} bytes",

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skymaps.bintable import Table, open_table
+from skymaps.cells import MapCells, checked_orders
 from skymaps.errors import SkyMapError
 from skymaps.healpix import (
     DEG2_PER_SR,
@@ -20,11 +21,14 @@ from skymaps.healpix import (
     cell_area_sr,
     orders_of_ranges,
     ranges_of_cells,
-    ranges_of_uniq,
+    uniq_of_ranges,
 )
 from skymaps.skymap import SkyMap
 
+Floats = NDArray[np.float64]
 Layers = NDArray[np.float64]
+"""Shape ``(n_layers, n)``."""
+
 Indices = NDArray[np.int64]
 
 
@@ -70,28 +74,40 @@ EQUATORIAL = frozenset({"", "C", "CELESTIAL", "EQUATORIAL", "ICRS", "J2000"})
 def read_sky_map(data: bytes, limits: MapLimits = NOTICE_LIMITS) -> SkyMap:
     """Sky map of the bytes of a FITS file, gzip or not.
 
-    A flat map comes back multi-order: four equal sibling cells are merged, again and again, and
-    cells of no probability are left out, neither of which changes a density or an area.
-
     Raises
     ------
     SkyMapError
         Bytes that are no HEALPix map, that exceed a limit, or whose content breaks a rule of
         :class:`SkyMap`.
     """
+    return read_cells(data, limits).ranked()
+
+
+def read_cells(data: bytes, limits: MapLimits = NOTICE_LIMITS) -> MapCells:
+    """Cells of the bytes of a FITS file, gzip or not, as they come: neither sorted nor ranked.
+
+    A flat map comes back multi-order: four equal sibling cells are merged, again and again, and
+    cells of no probability are left out, neither of which changes a density or an area.
+
+    Raises
+    ------
+    SkyMapError
+        As :func:`read_sky_map`, but cells that overlap are found when they are ranked.
+    """
     table = open_table(data, frozenset(DENSITY_COLUMNS), limits.max_bytes)
-    if table.header.get("PIXTYPE", "HEALPIX").upper() != "HEALPIX":
-        raise SkyMapError("PIXTYPE of a sky map is HEALPIX", table.header["PIXTYPE"])
-    if table.header.get("COORDSYS", "").upper() not in EQUATORIAL:
-        raise SkyMapError("COORDSYS of a sky map is C (equatorial)", table.header["COORDSYS"])
+    if table.header.text("PIXTYPE", "HEALPIX").upper() != "HEALPIX":
+        raise SkyMapError("PIXTYPE of a sky map is HEALPIX", table.header.text("PIXTYPE"))
+    if table.header.text("COORDSYS").upper() not in EQUATORIAL:
+        raise SkyMapError("COORDSYS of a sky map is C (equatorial)", table.header.text("COORDSYS"))
     if "UNIQ" in table.columns:
         return _multi_order(table, limits)
     return _flat(table, limits)
 
 
-def _multi_order(table: Table, limits: MapLimits) -> SkyMap:
-    if table.header.get("ORDERING", "NUNIQ").upper() != "NUNIQ":
-        raise SkyMapError("a map with a column UNIQ has ORDERING NUNIQ", table.header["ORDERING"])
+def _multi_order(table: Table, limits: MapLimits) -> MapCells:
+    if table.header.text("ORDERING", "NUNIQ").upper() != "NUNIQ":
+        told = table.header.text("ORDERING")
+        raise SkyMapError("a map with a column UNIQ has ORDERING NUNIQ", told)
     names = ["UNIQ", *_layer_names(table)]
     unit = _unit(table)
     if unit is None:
@@ -100,24 +116,20 @@ def _multi_order(table: Table, limits: MapLimits) -> SkyMap:
         raise SkyMapError("a map with a column UNIQ has one cell, a whole number, a row")
     if not 0 < table.n_rows <= limits.max_rows:
         raise SkyMapError(f"a map has 1 to {limits.max_rows} cells", table.n_rows)
-    columns = [np.concatenate(column) for column in zip(*table.chunks(names), strict=True)]
-    try:
-        lo, hi = ranges_of_uniq(columns[0])
-    except ValueError as error:
-        raise SkyMapError(str(error)) from error
-    factor = _per_sr(unit, orders_of_ranges(lo, hi))
-    sky_map = _map_of(lo, hi, np.stack(columns[1:]).astype(np.float64), factor)
+    uniq, values = _whole_columns(table, names)
+    order = checked_orders(uniq) if unit == PER_PIXEL else 0
+    cells = MapCells.of(uniq, _densities(values[0], unit, order), values[1:])
     low, high = MULTI_ORDER_SUM
-    if not low <= sky_map.sum_before_normalising <= high:
+    if not low <= cells.total <= high:
+        cells.ranked()  # it may have a more telling fault
         raise SkyMapError(
-            f"a multi-order map, in the unit of its TUNIT, sums to {low} to {high}",
-            sky_map.sum_before_normalising,
+            f"a multi-order map, in the unit of its TUNIT, sums to {low} to {high}", cells.total
         )
-    return sky_map
+    return cells
 
 
-def _flat(table: Table, limits: MapLimits) -> SkyMap:
-    ordering = table.header.get("ORDERING", "").upper()
+def _flat(table: Table, limits: MapLimits) -> MapCells:
+    ordering = table.header.text("ORDERING").upper()
     if ordering not in ("NESTED", "NEST", "RING"):
         raise SkyMapError("ORDERING of a flat map is NESTED or RING", ordering)
     names = _layer_names(table)
@@ -140,7 +152,18 @@ def _flat(table: Table, limits: MapLimits) -> SkyMap:
         if held > limits.max_rows:
             raise SkyMapError(f"a map has at most {limits.max_rows} cells", held)
     # A unit that we do not know is a factor, which normalisation takes out of a flat map.
-    return _map_of(*_joined(kept), _per_sr(_unit(table) or PER_PIXEL, order))
+    lo, hi, values = _joined(kept)
+    density = _densities(values[0], _unit(table) or PER_PIXEL, order)
+    return MapCells.of(uniq_of_ranges(lo, hi), density, list(values[1:]))
+
+
+def _whole_columns(table: Table, names: list[str]) -> tuple[Indices, list[Floats]]:
+    """Indices of the cells, and layers."""
+    chunks = list(table.chunks(names))
+    columns = [c[0] if len(c) == 1 else np.concatenate(c) for c in zip(*chunks, strict=True)]
+    return columns[0].astype(np.int64, copy=False), [
+        c.astype(np.float64, copy=False) for c in columns[1:]
+    ]
 
 
 def _is_explicit(table: Table) -> bool:
@@ -148,9 +171,9 @@ def _is_explicit(table: Table) -> bool:
     if column is not None and column.code not in "BIJK":
         raise SkyMapError("column PIXEL holds whole numbers", column.code)
     told = "IMPLICIT" if column is None else "EXPLICIT"
-    if table.header.get("INDXSCHM", told).upper() != told:
+    if table.header.text("INDXSCHM", told).upper() != told:
         raise SkyMapError(
-            "INDXSCHM is EXPLICIT with a column PIXEL, else IMPLICIT", table.header["INDXSCHM"]
+            "INDXSCHM is EXPLICIT with a column PIXEL, else IMPLICIT", table.header.text("INDXSCHM")
         )
     return column is not None
 
@@ -245,13 +268,10 @@ def _unit(table: Table) -> str | None:
     return unit if unit in DENSITY_UNITS else None
 
 
-def _per_sr(unit: str, order: ArrayLike) -> Layers:
-    """Factor that makes values in a unit densities [1/sr], for cells of each ``order``."""
+def _densities(values: Floats, unit: str, order: ArrayLike) -> Floats:
+    """Densities [1/sr] of values in a unit, in cells of each ``order``."""
     factor = DENSITY_UNITS[unit]
-    return np.asarray(factor / cell_area_sr(order) if unit == PER_PIXEL else factor)
-
-
-def _map_of(lo: Indices, hi: Indices, values: Layers, factor: Layers) -> SkyMap:
-    with np.errstate(over="ignore"):  # the map refuses what is not finite
-        density = values[0] * factor
-    return SkyMap(lo, hi, density, (values[1], values[2], values[3]) if len(values) == 4 else None)
+    if unit != PER_PIXEL and factor == 1.0:
+        return values
+    with np.errstate(over="ignore"):  # what is not finite is refused
+        return np.asarray(values * (factor / cell_area_sr(order) if unit == PER_PIXEL else factor))

@@ -129,8 +129,11 @@ END_29 = 12 * 4**MAX_ORDER
 
 
 def cell_area_sr(order: ArrayLike) -> NDArray[np.float64]:
-    """Area [sr] of a cell of each order; exact steps of 4 between orders."""
-    return np.asarray(np.ldexp(BASE_CELL_SR, -2 * np.asarray(order, dtype=np.int64)))
+    """Area [sr] of a cell of each order, 0 to 30; exact steps of 4 between orders."""
+    return np.asarray(_AREA_SR_OF_ORDER[np.asarray(order, dtype=np.int64)])
+
+
+_AREA_SR_OF_ORDER = np.ldexp(BASE_CELL_SR, -2 * np.arange(MAX_ORDER + 2))
 
 
 def ranges_of_cells(
@@ -151,12 +154,38 @@ def ranges_of_uniq(uniq: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64
         An index below 4 or past the last cell of order 29.
     """
     index = np.atleast_1d(np.asarray(uniq, dtype=np.int64))
-    # Whole numbers only: a logarithm in float64 errs just below a power of 4.
-    order = np.searchsorted(_CELLS_OF_ORDER, index, side="right") - 2
-    outside = (order < 0) | (index >= 4 ** (MAX_ORDER + 2))
-    if outside.any():
-        raise ValueError(f"UNIQ must lie in [4, 4**31), got {index[outside][0]}")
-    return ranges_of_cells(order, index - 4 * _CELLS_OF_ORDER[order])
+    order = orders_of_uniq(index)
+    return ranges_of_cells(order, index - first_uniq(order))
+
+
+def first_uniq(order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """UNIQ index of the first cell of each order."""
+    return np.asarray(_CELLS_OF_ORDER[order + 1])
+
+
+def orders_of_uniq(uniq: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Order of the cell of each UNIQ index, shape ``(n,)``.
+
+    Raises
+    ------
+    ValueError
+        An index below 4 or past the last cell of order 29.
+    """
+    if not len(uniq):
+        return np.empty(0, dtype=np.int64)
+    smallest, largest = int(uniq.min()), int(uniq.max())
+    if smallest < 4 or largest >= 4 ** (MAX_ORDER + 2):
+        wrong = smallest if smallest < 4 else largest
+        raise ValueError(f"UNIQ must lie in [4, 4**31), got {wrong}")
+    if largest < _EXACT_IN_FLOAT:
+        # The exponent of a float is the whole part of its logarithm, exactly.
+        exponent = (uniq.astype(np.float64).view(np.int64) >> 52) - 1023
+        return (exponent >> 1) - 1
+    return np.asarray(np.searchsorted(_CELLS_OF_ORDER, uniq, side="right") - 2)
+
+
+_EXACT_IN_FLOAT = 2**53
+"""Beyond it a float rounds, maybe up to the next power of 4."""
 
 
 def orders_of_ranges(lo: NDArray[np.int64], hi: NDArray[np.int64]) -> NDArray[np.int64]:
