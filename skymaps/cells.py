@@ -51,7 +51,8 @@ class MapCells:
         order = checked_orders(uniq)
         check_densities(published_density_per_sr)
         with np.errstate(over="ignore"):
-            total = float(np.dot(published_density_per_sr, cell_area_sr(order)))
+            # Not np.dot: its threads wait for each other on a busy machine.
+            total = float((published_density_per_sr * cell_area_sr(order)).sum())
         layers = (distance[0], distance[1], distance[2]) if distance else None
         return cls(uniq, order, published_density_per_sr, layers, total)
 
