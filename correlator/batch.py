@@ -1,4 +1,8 @@
-"""The batch cross-match: every alert against every notice, for analysts; pure."""
+"""The batch cross-match: every alert against every notice, for analysts; pure.
+
+The alerts are put in runs by place and onset (:mod:`skymaps.runs`), so that a notice is compared
+with those near its region and window, and not with all.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,16 @@ from numpy.typing import NDArray
 from correlator.alert import Alert
 from correlator.event import EventState, event_of
 from correlator.notice import Notice
-from skymaps.healpix import Positions, separation_deg
+from skymaps.healpix import Positions, ranges_of_cap, separation_deg
+from skymaps.localization import Localization
+from skymaps.runs import SkyRuns
 from skymaps.shapes import Circle
+
+_COVER_ORDER = 7
+"""Order of the cells that cover a published radius, 0.2 deg2 each."""
+
+_ROUNDING_DEG, _ROUNDING_S = 1e-6, 1.0
+"""Far above what is rounded when a place or a time is compared, far below what matters here."""
 
 
 class OnsetRule(StrEnum):
@@ -90,10 +102,35 @@ def join(
     alerts: list[Alert], notices: Iterable[Notice], options: JoinOptions
 ) -> Iterator[JoinedPair]:
     """Pairs of alerts and located, timed notices of live events, notice by notice."""
-    onsets = np.array([_or_nan(onset_unix_s(a, options.onset)) for a in alerts])
+    onsets = np.array([_or_nan(onset_unix_s(a, options.onset)) for a in alerts], dtype=np.float64)
     positions = Positions.of([a.ra_deg for a in alerts], [a.dec_deg for a in alerts])
+    runs = SkyRuns()
+    # An alert without an onset is in no window.
+    timed = np.flatnonzero(np.isfinite(onsets))
+    runs.add(positions.index_29[timed], onsets[timed], timed)
     for notice, event_unix_s in _matched(notices, options):
-        yield from _of_notice(alerts, onsets, positions, notice, event_unix_s, options)
+        if notice.localization is None:
+            continue
+        since, until = _wide_window(event_unix_s, options)
+        rows = runs.find(_cover(notice.localization, options), since, until)
+        near = Positions(positions.ra_deg[rows], positions.dec_deg[rows], positions.index_29[rows])
+        some = [alerts[row] for row in rows.tolist()]
+        yield from _of_notice(some, onsets[rows], near, notice, event_unix_s, options)
+
+
+def _cover(localization: Localization, options: JoinOptions) -> NDArray[np.int64]:
+    """Ranges that hold every place inside the region."""
+    if options.systematics or not isinstance(localization, Circle):
+        return localization.cover(options.credible)
+    radius_deg = options.radius_scale * localization.radius_deg + _ROUNDING_DEG
+    return ranges_of_cap(localization.ra_deg, localization.dec_deg, radius_deg, _COVER_ORDER)
+
+
+def _wide_window(event_unix_s: float, options: JoinOptions) -> tuple[float, float]:
+    """Times that hold every onset in the window, however the difference is rounded."""
+    start_s, end_s = (86_400.0 * d for d in options.window_days)
+    start, end = event_unix_s + start_s, event_unix_s + end_s
+    return start - _ROUNDING_S - 1e-9 * abs(start), end + _ROUNDING_S + 1e-9 * abs(end)
 
 
 def _matched(notices: Iterable[Notice], options: JoinOptions) -> list[tuple[Notice, float]]:
@@ -138,7 +175,6 @@ def _of_notice(
         separation = separation_deg(positions.ra_deg, positions.dec_deg, *centre)
         if not options.systematics:
             inside = separation <= options.radius_scale * localization.radius_deg
-    # NaN compares false: an alert without an onset is in no window.
     for row in np.flatnonzero(inside & (delta_s >= start_s) & (delta_s < end_s)):
         yield JoinedPair(
             alert=alerts[row],
