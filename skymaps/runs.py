@@ -9,7 +9,7 @@ sort of its own, and each row is sorted again a few times at most.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -59,7 +59,7 @@ class SkyRuns:
         self._days: dict[float, tuple[_Run, ...]] = {}
 
     def __len__(self) -> int:
-        return sum(len(run.index_29) for run in self._runs())
+        return sum(len(run) for run in self._runs())
 
     @property
     def n_bytes(self) -> int:
@@ -140,7 +140,7 @@ class SkyRuns:
             if day > _day_of(unix_s):
                 continue
             kept = (run.taken(np.flatnonzero(run.last_unix_s >= unix_s)) for run in runs)
-            left = _merged(tuple(run for run in kept if len(run.index_29)))
+            left = _merged(tuple(run for run in kept if len(run)))
             if left:
                 self._days[day] = left
             else:
@@ -169,6 +169,12 @@ class _Run:
     first_unix_s: Floats
     last_unix_s: Floats
     ids: Indices
+    earliest_unix_s: float = field(init=False)
+    latest_unix_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "earliest_unix_s", self.first_unix_s.min(initial=np.inf))
+        object.__setattr__(self, "latest_unix_s", self.last_unix_s.max(initial=-np.inf))
 
     @classmethod
     def of(
@@ -181,8 +187,8 @@ class _Run:
         place = np.array(index_29, dtype=np.int64, ndmin=1)
         last = np.array(last_unix_s, dtype=np.float64, ndmin=1)
         first = last if first_unix_s is None else np.array(first_unix_s, np.float64, ndmin=1)
-        run = cls(place, first, last, np.array(ids, dtype=np.int64, ndmin=1))
-        if any(getattr(run, field.name).shape != (len(place),) for field in fields(cls)):
+        number = np.array(ids, dtype=np.int64, ndmin=1)
+        if any(column.shape != (len(place),) for column in (place, first, last, number)):
             raise ValueError("columns must have one value a row")
         if not ((place >= 0) & (place < END_29)).all():
             raise ValueError(f"an index must lie in [0, {END_29})")
@@ -190,15 +196,18 @@ class _Run:
             raise ValueError("times must be finite")
         if (first > last).any():
             raise ValueError("a first moment must not be after the last one")
-        return run
+        return cls(place, first, last, number)
+
+    def __len__(self) -> int:
+        return len(self.index_29)
 
     @property
     def n_bytes(self) -> int:
         is_of_moments = self.first_unix_s is self.last_unix_s
-        return len(self.index_29) * (BYTES_A_ROW if is_of_moments else BYTES_AN_INTERVAL)
+        return len(self) * (BYTES_A_ROW if is_of_moments else BYTES_AN_INTERVAL)
 
     def taken(self, rows: Indices) -> _Run:
-        if len(rows) == len(self.index_29) and (rows[1:] > rows[:-1]).all():
+        if len(rows) == len(self) and (rows[1:] > rows[:-1]).all():
             return self
         last = self.last_unix_s[rows]
         is_of_moments = self.first_unix_s is self.last_unix_s
@@ -211,6 +220,8 @@ class _Run:
 
     def found(self, lo: Indices, hi: Indices, since_unix_s: float, until_unix_s: float) -> Indices:
         """Ids of the rows in ranges and a time, in any order."""
+        if self.latest_unix_s < since_unix_s or self.earliest_unix_s > until_unix_s:
+            return np.empty(0, dtype=np.int64)
         place = self.index_29
         # The ranges from the first that ends behind the first row to the last that begins before
         # the last row: of a visit, few.
@@ -254,10 +265,16 @@ def _by_day(rows: _Run) -> list[tuple[float, _Run]]:
 
 def _merged(runs: tuple[_Run, ...]) -> tuple[_Run, ...]:
     """Runs of one day, each at least twice as long as the next one."""
-    left = sorted(runs, key=lambda run: -len(run.index_29))
-    while len(left) > 1 and len(left[-2].index_29) < 2 * len(left[-1].index_29):
-        left.append(_joined(left.pop(), left.pop()))
-        left.sort(key=lambda run: -len(run.index_29))
+    left = sorted(runs, key=len, reverse=True)
+    nth = len(left) - 1
+    while nth > 0:
+        if len(left[nth - 1]) >= 2 * len(left[nth]):
+            nth -= 1
+            continue
+        left[nth - 1 : nth + 1] = [_joined(left[nth - 1], left[nth])]
+        # A longer run may now be too near to those before it, and stand behind them.
+        left.sort(key=len, reverse=True)
+        nth = len(left) - 1
     return tuple(left)
 
 

@@ -116,13 +116,15 @@ def test_what_was_forgotten_stays_so_and_nothing_else_goes(seed, days):
     assert len(runs) == 2 * len(expected)
 
 
-def test_a_days_runs_are_few_however_many_batches_come():
-    runs = SkyRuns()
-    rng = np.random.default_rng(1)
-    for number in range(2_000):
-        runs.add(rng.integers(0, END_29, 5), T0_UNIX_S + np.arange(5), 5 * number + np.arange(5))
-    assert len(runs._runs()) <= 14
-    assert runs.find(WHOLE_SKY, 0.0, np.inf).tolist() == list(range(10_000))
+@given(seeds, st.sampled_from([1, 5, 40]))
+def test_a_days_runs_are_few_however_many_batches_come(seed, longest):
+    rng = np.random.default_rng(seed)
+    runs, n = SkyRuns(), 0
+    for size in rng.integers(1, longest + 1, 200).tolist():
+        runs.add(rng.integers(0, END_29, size), np.full(size, T0_UNIX_S), n + np.arange(size))
+        n += size
+    assert 1 <= len(runs._runs()) <= np.log2(n) + 1
+    assert runs.find(WHOLE_SKY, 0.0, np.inf).tolist() == list(range(n))
 
 
 def test_a_visit_and_a_map_of_many_ranges():
