@@ -96,7 +96,8 @@ def test_a_full_store_is_one_that_a_worker_can_use(tmp_path):
         rows = store.alerts.region(sky, 0.0, START_UNIX_S, Share.everything())
         assert len(rows.keys) == 500
         assert len(store.alerts.get_objects(rows.keys)) == 500
-        assert store.alerts.latest_unix_s() == rows.latest_unix_s.max()
+        objects = store.alerts.get_objects(rows.keys).values()
+        assert store.alerts.latest_unix_s() == max(obj.latest_unix_s for obj in objects)
 
 
 @pytest.mark.parametrize(
