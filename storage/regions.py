@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sqlalchemy import Connection
 
 from storage.rows import found
@@ -68,30 +68,36 @@ def objects_in_region(
 ) -> RegionRows:
     """Objects of a share in some ranges that were seen in a time; see ``AlertStore.region``."""
     if not len(ranges) or share.is_none:
-        return _rows_of_columns(((),) * 4)
+        return _region_rows([], [], [], [])
     condition = _CONDITION.format(share=share.condition("o.key_hash"))
     sql = _IN_REGION[connection.dialect.name].format(condition=condition)
     bounds, times = np.asarray(ranges, dtype=np.int64), (since_unix_s, until_unix_s)
     if connection.dialect.name == "sqlite":
         rows = found(connection, sql, json.dumps(bounds.tolist()), *times)
-        return _rows_of_columns(tuple(zip(*rows, strict=True)) if rows else ((),) * 4)
+        keys = [row[0] for row in rows]
+        kinds = np.float64, np.float64, np.int64
+        numbers = [
+            np.fromiter(map(itemgetter(nth), rows), kind, len(rows))
+            for nth, kind in enumerate(kinds, 1)
+        ]
+        return _region_rows(keys, *numbers)
     _plan_by_index(connection)
-    ((keys, *numbers),) = found(connection, sql, *bounds.T.tolist(), *times)
+    ((keys, *sent),) = found(connection, sql, *bounds.T.tolist(), *times)
     if keys is None:
-        return _rows_of_columns(((),) * 4)
-    kinds = ">f8", ">f8", ">i8"
-    columns = (_array(sent, kind) for sent, kind in zip(numbers, kinds, strict=True))
+        return _region_rows([], [], [], [])
+    numbers = [_array(one, kind) for one, kind in zip(sent, (">f8", ">f8", ">i8"), strict=True)]
     # No text of PostgreSQL holds a NUL.
-    return _rows_of_columns((keys.decode().split("\0"), *columns))
+    return _region_rows(keys.decode().split("\0"), *numbers)
 
 
-def _rows_of_columns(columns: Sequence[Any]) -> RegionRows:
-    keys, ra_deg, dec_deg, index_29 = columns
+def _region_rows(
+    keys: list[str], ra_deg: ArrayLike, dec_deg: ArrayLike, index_29: ArrayLike
+) -> RegionRows:
     return RegionRows(
-        list(keys),
-        np.array(ra_deg, dtype=np.float64),
-        np.array(dec_deg, dtype=np.float64),
-        np.array(index_29, dtype=np.int64),
+        keys,
+        np.asarray(ra_deg, dtype=np.float64),
+        np.asarray(dec_deg, dtype=np.float64),
+        np.asarray(index_29, dtype=np.int64),
     )
 
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skymaps.healpix import END_29
+from skymaps.runs import SkyRuns
 from storage.share import Share, key_hash
 from tests.builders import T0_UNIX_S, an_alert
 from tests.storage.contents import emptied
@@ -32,6 +33,20 @@ def the_alerts():
         name = STRANGE.get(number, f"ZTF{number}")
         alert = an_alert(f"{number}", name, time_unix_s=T0_UNIX_S + number % 7, ra_deg=number / 7.0)
         yield replace(alert, index_29=index_29)
+
+
+def object_id(number):
+    return STRANGE.get(number, f"ZTF{number}")
+
+
+def the_runs():
+    runs = SkyRuns()
+    for number, a in enumerate(the_alerts()):
+        runs.add([a.index_29], [a.time_unix_s], [number], [a.history[0].time_unix_s])
+    return runs
+
+
+RUNS = the_runs()
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +88,9 @@ def test_a_region_holds_what_lies_in_its_ranges_and_times_and_share(
     rows = list(zip(*(c.tolist() for c in columns), strict=True))
     assert len(found.keys) == len(expected)
     assert dict(zip(found.keys, rows, strict=True)) == expected
+    # The runs in memory say the same of the same rows.
+    in_memory = [object_id(number) for number in RUNS.find(ranges, since, until).tolist()]
+    assert {f"ztf:{name}" for name in in_memory if share.holds(name)} == expected.keys()
 
 
 def test_the_whole_sky_is_one_range_and_no_range_is_nothing(region_store):
