@@ -73,9 +73,11 @@ class JointEvent:
     localization
         Product of the members' localizations; None where fewer than two have one, or where they
         exclude each other as a whole.
+    lead_key
+        The member whose class is worth most, of those that have a localization if any has.
     event
         What it is to the join: under the joint id, at the combined place, of the class and the time
-        of the member whose class is worth most. Its version is the sum of the members'.
+        of its lead. Its version is the sum of the members'.
     """
 
     joint_id: str
@@ -84,6 +86,7 @@ class JointEvent:
     event_unix_s: float
     links: tuple[JointLink, ...]
     localization: Localization | None
+    lead_key: str
     event: Event
 
     @property
@@ -260,6 +263,7 @@ def _joint(
         event_unix_s=_t0(members[0]),
         links=tuple(mine),
         localization=place.localization,
+        lead_key=lead.event_key,
         event=replace(
             lead,
             event_key=ids[0],
@@ -277,9 +281,9 @@ def _joint(
     )
 
 
-def _worth(event: Event, policy: Policy) -> tuple[float, float, str]:
+def _worth(event: Event, policy: Policy) -> tuple[bool, float, float, str]:
     assert event.event_class is not None  # noqa: S101 - who takes part has one
-    return -policy.values[event.event_class], *_by_time(event)
+    return event.localization is None, -policy.values[event.event_class], *_by_time(event)
 
 
 def _in_cells(localization: Localization) -> Localization:

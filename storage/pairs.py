@@ -93,16 +93,16 @@ class PairStore:
         with self._database.reading() as connection:
             return [(key, event, obj) for key, event, obj in found(connection, sql, event_key)]
 
-    def paired(self, event_keys: Collection[str], object_keys: Collection[str]) -> list[str]:
-        """Of some objects those that make a pair with some of the events, sorted."""
+    def paired(self, event_key: str, object_keys: Collection[str]) -> list[str]:
+        """Of some objects those that make a pair with an event, sorted."""
         asked = """
             SELECT p.object_key FROM {wanted} CROSS JOIN pairs AS p
             WHERE p.coincidence_id = wanted.key AND p.is_live
         """
-        ids = [coincidence_id(e, o) for e in event_keys for o in object_keys]
+        ids = [coincidence_id(event_key, object_key) for object_key in object_keys]
         with self._database.reading() as connection:
             rows = found_of_keys(connection, asked, ids)
-        return sorted({str(key) for (key,) in rows})
+        return sorted(str(key) for (key,) in rows)
 
     def keys_with_pairs(self) -> list[str]:
         """Keys of the events that have or had a pair, sorted."""

@@ -174,12 +174,16 @@ class JointBook:
 
 
 def pairs_of(store: Store, policy: Policy, joint: JointEvent) -> JointPairs:
-    """What a joint event makes of the objects that some member makes a pair with, by object."""
+    """What a joint event makes of the objects that its lead makes a pair with, by object.
+
+    It closes with its lead, so whatever an alert may still change for it changes a pair of the lead
+    too: whoever ranks that has the joint event ranked.
+    """
     event = joint.event
     if event.localization is None:
         return JointPairs(event, [])
     near = _objects_near(store, event, event.localization, policy)
-    keys = store.pairs.paired(joint.event_keys, near)
+    keys = store.pairs.paired(joint.lead_key, near)
     objects = _until(store, store.alerts.get_objects(keys).values(), event, policy)
     results = correlate_many(objects, event, policy)
     return JointPairs(event, [pair for pair in results if isinstance(pair, PairEvidence)])

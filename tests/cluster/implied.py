@@ -70,10 +70,10 @@ def _joint(
 ) -> Joint:
     found: Joint = {}
     for joint in joint_events(events, policy):
-        of_members = {p.object_key for key in joint.event_keys for p in pairs[key]}
+        of_lead = {p.object_key for p in pairs[joint.lead_key]}
         compared = _pairs_of(joint.event, alerts, policy)
         found[joint.joint_id] = {p.object_key: p.log_lr for p in compared}
-        for key in found[joint.joint_id].keys() - of_members:
+        for key in found[joint.joint_id].keys() - of_lead:
             del found[joint.joint_id][key]
     return found
 

@@ -5,12 +5,16 @@ import itertools
 import pytest
 
 from correlator.event import EventState
+from correlator.notice import Messenger
 from correlator.policy import DAY_S
+from correlator.ranking import RankedCandidate
+from correlator.service.results import results_of
 from correlator.wire import of_json, to_json
 from storage.joint_events import JointRevision, JointState
-from tests.builders import an_alert
+from streams.joint import JointDesk
+from tests.builders import a_circle, a_notice, an_alert
 from tests.ingest_vo.notice_factory import GCN, T0_UNIX_S, gbm, svom, voevent
-from tests.streams.workers import Cluster
+from tests.streams.workers import NOW, POLICY, Cluster
 
 pytestmark = pytest.mark.usefixtures("no_pause")
 
@@ -142,3 +146,40 @@ async def test_a_redelivered_notice_tells_the_joint_event_again_and_changes_noth
     assert store.joint_events.get(JOINT) == before
     assert cluster.log.end(("joint.events", 0)) == end + 1
     assert to_json(on_topic(cluster)[JOINT]) == to_json(before)
+
+
+async def test_alerts_after_a_member_has_closed_still_count_while_the_lead_is_open(store):
+    """Fermi's burst closes with its window; a merger's is longer, and leads."""
+    cluster = Cluster(store, n_workers=2)
+    await cluster.assign()
+    merger = a_notice(
+        "merger",
+        mission="LVK",
+        instrument=None,
+        stream="lvk",
+        event_id="S260511a",
+        messenger=Messenger.GRAVITATIONAL_WAVE,
+        is_burst=None,
+        is_significant=True,
+        classification=(("BNS", 1.0),),
+        event_unix_s=T0_UNIX_S - 1.7,
+        localization=a_circle(*PLACE, 8.0),
+    )
+    burst = a_notice("burst", event_unix_s=T0_UNIX_S, localization=a_circle(*PLACE, 3.0))
+    for told in (merger, burst):
+        key = cluster.tell_event(told)
+        JointDesk(store, POLICY, lambda: cluster.now_unix_s).refresh(key)
+    alerts(cluster)
+    await cluster.finish()
+    joint = "joint:lvk:S260511a"
+    before = active(store)
+    assert set(before) == {"lvk:S260511a", "fermi-gbm:781692805", joint}
+    cluster.now_unix_s = T0_UNIX_S + 18.5 * DAY_S  # 3 + 14 d on the burst is closed, 5 + 14 not
+    late = an_alert(f"9{NAME}", NAME, PLACE[0], PLACE[1] + 0.05, T0_UNIX_S + 18.0 * DAY_S)
+    cluster.tell_alert(late)
+    await cluster.finish()
+    after = store.coincidences.current(event_key=joint)
+    assert [c.body.pair.object_version for c in after] == [3]
+    assert {r.event_key: r.candidates for r in results_of(store, POLICY, NOW).rankings}[joint] == (
+        RankedCandidate(after[0].coincidence_id, f"ztf:{NAME}", 1, after[0].body.pair.log_lr, ()),
+    )
