@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
+from skymaps.distance import second_moment
 from skymaps.errors import SkyMapError
 from skymaps.healpix import Positions, cell_area_sr
 from skymaps.skymap import SkyMap
@@ -101,16 +101,6 @@ class _Lines:
         mu, sigma = self._mu[:n], self._sigma[:n]
         reach = sigma * np.sqrt(2.0 * (self._log_peak[:n] - log_density))
         near, far = np.maximum(mu - reach, 0.0), np.maximum(mu + reach, 0.0)
-        inside = self._weight[:n] * _second_moment(near, far, mu, sigma)
+        inside = self._weight[:n] * second_moment(near, far, mu, sigma)
         volume = self._area_sr[:n] * (far**3 - near**3) / 3.0
         return min(float(np.sum(inside)), 1.0), float(np.sum(volume))
-
-
-def _second_moment(near: Floats, far: Floats, mu: Floats, sigma: Floats) -> Floats:
-    """Integral of r^2 N(r; mu, sigma) from near to far."""
-    low, high = (near - mu) / sigma, (far - mu) / sigma
-    # The difference of two tails is taken on the side where they are small.
-    swap = low > 0.0
-    between = np.where(swap, ndtr(-low) - ndtr(-high), ndtr(high) - ndtr(low))
-    edges = (mu + near) * np.exp(-0.5 * low**2) - (mu + far) * np.exp(-0.5 * high**2)
-    return np.asarray((mu**2 + sigma**2) * between + sigma * edges / _SQRT_2_PI)
