@@ -1,11 +1,17 @@
-"""The loop of the join index, compiled by numba: the same pairs in the same order.
+"""Loops compiled by numba: the same pairs in the same order, sums with the same last digit.
 
-Whole numbers only, so that nothing can round in another way. Optional, and not imported unless it
-is asked for: numba takes half a second to import, and a second to compile at the first call on a
-machine (it keeps the result beside the source, or in the user's cache).
+The loop of the join index has whole numbers only, so that nothing can round in another way; the
+sums add and multiply one after the other, as numpy does, and nothing is contracted.
+
+Optional, and not imported unless it is asked for: numba takes half a second to import, and a second
+to compile at the first call on a machine (it keeps the result beside the source, or in the user's
+cache).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -15,6 +21,7 @@ from skymaps.footprint import BRANCHES, INDEX_ORDER, INDEX_SHIFT, NODE, NOTHING,
 from skymaps.healpix import MAX_ORDER
 
 Indices = NDArray[np.int64]
+Floats = NDArray[np.float64]
 Targets = NDArray[np.int32]
 
 _TOP_SHIFT = 2 * (MAX_ORDER - INDEX_ORDER - 2)
@@ -64,7 +71,45 @@ def _candidates(
     return row_of, number_of, target_of
 
 
-try:
-    candidates = njit(cache=True, nogil=True)(_candidates)
-except RuntimeError:  # numba has no place where it may keep what it compiled
-    candidates = njit(nogil=True)(_candidates)
+def _shared_sums(
+    lo_a: Indices,
+    hi_a: Indices,
+    order_a: Indices,
+    density_a: Floats,
+    lo_b: Indices,
+    hi_b: Indices,
+    order_b: Indices,
+    density_b: Floats,
+    area_sr: Floats,
+) -> tuple[float, float, float]:
+    """Integrals of the product of two sorted maps over the cells that they share.
+
+    Those of a that are finer than b's, those of b that are finer, and equal ones.
+    """
+    finer, coarser, equal = 0.0, 0.0, 0.0
+    i, j = 0, 0
+    while i < len(lo_a) and j < len(lo_b):
+        if lo_a[i] < hi_b[j] and lo_b[j] < hi_a[i]:  # of two nested cells one holds the other
+            product = density_a[i] * density_b[j]
+            if order_a[i] > order_b[j]:
+                finer += product * area_sr[order_a[i]]
+            elif order_a[i] < order_b[j]:
+                coarser += product * area_sr[order_b[j]]
+            else:
+                equal += product * area_sr[order_a[i]]
+        if hi_a[i] < hi_b[j]:
+            i += 1
+        else:
+            j += 1
+    return finer, coarser, equal
+
+
+def _kept(loop: Callable[..., Any]) -> Any:
+    try:
+        return njit(cache=True, nogil=True)(loop)
+    except RuntimeError:  # numba has no place where it may keep what it compiled
+        return njit(nogil=True)(loop)
+
+
+candidates = _kept(_candidates)
+shared_sums = _kept(_shared_sums)

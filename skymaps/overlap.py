@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skymaps.errors import SkyMapError
-from skymaps.healpix import FULL_SKY_SR, cell_area_sr, separation_deg
+from skymaps.healpix import FULL_SKY_SR, MAX_ORDER, cell_area_sr, separation_deg
 from skymaps.localization import Localization
 from skymaps.shapes import Circle
 from skymaps.skymap import SkyMap
@@ -34,14 +34,23 @@ class _Shared(NamedTuple):
     order: Indices
 
 
-def overlap(a: Localization, b: Localization) -> float:
+def overlap(a: Localization, b: Localization, *, compiled: bool = False) -> float:
     """The overlap integral of two localizations.
 
-    Each is normalised by its own sum; places that a map leaves out have density 0.
+    Each is normalised by its own sum; places that a map leaves out have density 0. ``compiled``
+    sums the cells of maps by numba, with the same last digit.
+
+    Raises
+    ------
+    ImportError
+        ``compiled``, and numba is not installed.
     """
     if isinstance(a, Circle) and isinstance(b, Circle):
         return _overlap_of_circles(a, b)
-    return _overlap_of_maps(as_map(a), as_map(b))
+    one, other = as_map(a), as_map(b)
+    # Equal cells apart, so that both orders of the maps give the same last digit.
+    finer, coarser, equal = (_compiled_sums if compiled else _sums)(one, other)
+    return FULL_SKY_SR * ((finer + coarser) + equal)
 
 
 def as_map(localization: Localization) -> SkyMap:
@@ -88,13 +97,48 @@ _NO_DIRECTION = 1e-12
 """A concentration below which a distribution is the same everywhere."""
 
 
-def _overlap_of_maps(a: SkyMap, b: SkyMap) -> float:
-    shared = _shared(a, b)
-    if not len(shared.lo):
-        return 0.0
-    product = a.probdensity_per_sr[shared.row_a] * b.probdensity_per_sr[shared.row_b]
+def _sums(a: SkyMap, b: SkyMap) -> tuple[float, float, float]:
+    """Integrals of the product over cells of a that are finer than b's, coarser, or the same."""
+    at_b, at_a = _holders(a, b)
+    in_b, in_a = _is_held(a, b, at_b), _is_held(b, a, at_a)
+    finer = a.order - b.order[at_b]
+    return (
+        _summed(a, b, at_b, in_b & (finer > 0)),
+        _summed(b, a, at_a, in_a & (b.order > a.order[at_a])),
+        _summed(a, b, at_b, in_b & (finer == 0)),
+    )
+
+
+def _compiled_sums(a: SkyMap, b: SkyMap) -> tuple[float, float, float]:
+    from skymaps.compiled import shared_sums  # optional, and slow to import
+
+    areas = cell_area_sr(np.arange(MAX_ORDER + 1))
+    of_a = a.lo, a.hi, a.order, a.probdensity_per_sr
+    sums: tuple[float, float, float] = shared_sums(
+        *of_a, b.lo, b.hi, b.order, b.probdensity_per_sr, areas
+    )
+    return sums
+
+
+def _holders(a: SkyMap, b: SkyMap) -> tuple[Indices, Indices]:
+    """Of each cell the one row of the other map that may hold it: the last that begins by then."""
+    at_b = np.searchsorted(b.lo, a.lo, side="right") - 1
+    # Rows of a by the cell of b in which they begin: those that begin with it come up to it.
+    begun = np.cumsum(np.bincount(at_b + 1, minlength=b.n_rows + 1))
+    at_a = begun[:-1] - 1
+    at_b = np.maximum(at_b, 0)
+    together = np.flatnonzero(b.lo[at_b] == a.lo)
+    at_a[at_b[together]] = together
+    return at_b, np.maximum(at_a, 0)
+
+
+def _summed(inner: SkyMap, outer: SkyMap, at: Indices, held: NDArray[np.bool_]) -> float:
+    """Integral of the product of the densities over cells that are held."""
+    product = inner.probdensity_per_sr * outer.probdensity_per_sr[at]
+    product *= cell_area_sr(inner.order)
+    product[~held] = 0.0
     # cumsum adds in order; np.sum's order, hence its last digit, depends on the build.
-    return FULL_SKY_SR * float(np.cumsum(product * cell_area_sr(shared.order))[-1])
+    return float(np.cumsum(product)[-1])
 
 
 def combined(one: Localization, other: Localization) -> SkyMap:
@@ -127,9 +171,10 @@ def combined(one: Localization, other: Localization) -> SkyMap:
 def _shared(a: SkyMap, b: SkyMap) -> _Shared:
     # Two cells of the nested grid are apart, or one holds the other: so every shared place is a
     # cell of a that lies in one of b, or a smaller one of b that lies in one of a.
-    in_b, row_b = _held(a, b, or_equal=True)
-    in_a, row_a = _held(b, a, or_equal=False)
-    row_a, row_b = np.concatenate([in_b, row_a]), np.concatenate([row_b, in_a])
+    at_b, at_a = _holders(a, b)
+    in_b = np.flatnonzero(_is_held(a, b, at_b))
+    in_a = np.flatnonzero(_is_held(b, a, at_a) & (b.order > a.order[at_a]))
+    row_a, row_b = np.concatenate([in_b, at_a[in_a]]), np.concatenate([at_b[in_b], in_a])
     lo = np.concatenate([a.lo[in_b], b.lo[in_a]])
     hi = np.concatenate([a.hi[in_b], b.hi[in_a]])
     order = np.concatenate([a.order[in_b], b.order[in_a]])
@@ -137,11 +182,5 @@ def _shared(a: SkyMap, b: SkyMap) -> _Shared:
     return _Shared(*(x[by_place] for x in (row_a, row_b, lo, hi, order)))
 
 
-def _held(inner: SkyMap, outer: SkyMap, *, or_equal: bool) -> tuple[Indices, Indices]:
-    """Rows of the cells of one map that lie in a cell of another, and the rows of those."""
-    row = np.searchsorted(outer.lo, inner.lo, side="right") - 1
-    held = (row >= 0) & (inner.hi <= outer.hi[row])
-    if not or_equal:
-        held &= inner.order > outer.order[row]
-    found = np.flatnonzero(held)
-    return found, row[found]
+def _is_held(inner: SkyMap, outer: SkyMap, at: Indices) -> NDArray[np.bool_]:
+    return (inner.lo >= outer.lo[at]) & (inner.hi <= outer.hi[at])
