@@ -2,21 +2,18 @@
 
 import base64
 import csv
-import gzip
-import io
-import json
 import warnings
 
 import healpy
 import numpy as np
 import pytest
-from astropy.io import fits
 from astropy.table import Table
 
 from skymaps.errors import SkyMapError
 from skymaps.fits import ARCHIVE_LIMITS, read_sky_map
 from skymaps.healpix import Positions, ranges_of_uniq
 from skymaps.wire import localization_of_bytes
+from tests.skymaps.real_maps import columns_of, embedded, map_files, plain
 
 with warnings.catch_warnings():  # of its own dependencies, at import
     warnings.simplefilter("ignore")
@@ -31,41 +28,6 @@ LARGE_BYTES = 64 * 2**20
 
 SAME = 1e-12
 """What a density may be off by, of itself, and a credible level."""
-
-
-def map_files(folder):
-    return sorted(path for path in folder.glob("notices/**/*.fit*") if path.is_file())
-
-
-def plain(path):
-    data = path.read_bytes()
-    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-
-
-def columns_of(data):
-    """Header and columns by astropy."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of headers of others
-        with fits.open(io.BytesIO(data)) as parts:
-            table = parts[1]
-            named = {c.name: np.asarray(table.data[c.name]).ravel() for c in table.columns}
-            return dict(table.header), named
-
-
-def embedded(folder):
-    """What every notice holds that begins like a FITS file, gzip or not, in base64; by its file."""
-
-    def within(node, name):
-        if isinstance(node, dict | list):
-            for part in node.values() if isinstance(node, dict) else node:
-                yield from within(part, name)
-        elif isinstance(node, str) and node.startswith(("U0lNUExF", "H4sI")):
-            yield name, node
-
-    for path in sorted(folder.glob("notices/**/*.json")):
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if "U0lNUExF" in text or "H4sI" in text:
-            yield from within(json.loads(text), path.name)
 
 
 def truth_of(data):
