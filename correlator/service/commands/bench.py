@@ -15,6 +15,7 @@ _COMMANDS = {
     "ingest": "ingest_command:ingest_command",
     "stream": "stream_command:stream_command",
     "latency": "latency_command:latency_command",
+    "lookback": "lookback_command:lookback_command",
     "soak": "soak_command:soak_command",
 }
 """Each benchmark with the module of ``benchmarks`` that has its command; loaded when asked for."""
