@@ -26,6 +26,7 @@ _COMMANDS = {
     "join": "join:join_command",
     "notice": "packets:notice_command",
     "alert": "packets:alert_command",
+    "map": "sky_map:map_command",
     "targets": "targets:targets",
     "joint": "joint:joint",
     "export": "export:export",

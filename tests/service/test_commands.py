@@ -14,7 +14,8 @@ from correlator.service.cli import main
 from tests.ingest_vo.notice_factory import gbm, igwn
 
 COMMANDS = [
-    ["demo"], ["up"], ["replay"], ["join"], ["joint"], ["notice"], ["alert"], ["targets"],
+    ["demo"], ["up"], ["replay"], ["join"], ["joint"], ["notice"], ["alert"], ["map"],
+    ["targets"],
     ["check"], ["simulate", "night"], ["db", "upgrade"], ["db", "check"],
 ]  # fmt: skip
 
