@@ -204,7 +204,7 @@ def _fits(cells: Cells) -> bytes:
 
 def _ranges_of_fits(content: bytes) -> Indices:
     table = open_table(content, _CELL_COLUMNS, MAX_MOC_BYTES)
-    said = {name: table.header.get(name, "").upper() for name in ("MOCDIM", "COORDSYS", "ORDERING")}
+    said = {name: table.header.text(name).upper() for name in ("MOCDIM", "COORDSYS", "ORDERING")}
     if said["MOCDIM"] not in ("", "SPACE"):
         raise SkyMapError("MOCDIM of a MOC of the sky is SPACE", said["MOCDIM"])
     if said["COORDSYS"] not in ("", "C"):
