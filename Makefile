@@ -53,7 +53,7 @@ $(RUNTIME): pyproject.toml constraints.txt
 	touch $@
 
 $(TOOLS): $(RUNTIME)
-	$(PIP) install --constraint constraints.txt --group test --group lint --group typing
+	$(PIP) install --constraint constraints.txt --group test --group bench --group lint --group typing
 	touch $@
 
 clean:
