@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from correlator.service.console import stdout_console
 _PACKAGES = (
     *("numpy", "fastavro", "astropy", "healpy", "ligo.skymap", "lxml", "voevent-parse"),
     *("faust-streaming", "sqlalchemy", "confluent-kafka"),
+    *("mocpy", "ligo-raven", "numba"),
 )
 
 
@@ -30,8 +31,8 @@ def whole_rows(rows: Iterable[Row]) -> list[dict[str, Any]]:
 
 def print_table(rows: list[dict[str, Any]]) -> None:
     """Print rows for people."""
-    names = [field.name for field in fields(Row)]
     machine = rows[0]["machine"]
+    names = [name for name in rows[0] if name not in ("machine", "versions")]
     table = Table(*names, caption=" · ".join(f"{key} {value}" for key, value in machine.items()))
     for cells in columns_of(rows, names):
         table.add_row(*cells)

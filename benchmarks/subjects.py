@@ -19,10 +19,10 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 
 from benchmarks import inputs
+from benchmarks.agreement import require
 from benchmarks.stream_parts import stream_parts
 from benchmarks.timing import Effort, Row
 from correlator.alert import Alert
-from correlator.errors import CorrelatorError
 from correlator.policy import Policy
 from correlator.service.archive import Archive
 from correlator.service.replay import ReplayOptions, replay
@@ -44,10 +44,6 @@ with warnings.catch_warnings():  # of its own dependencies, at import
 voeventparse: Any = import_module("voeventparse") if find_spec("voeventparse") else None
 
 
-class DisagreementError(CorrelatorError):
-    """Two ways to do one thing have different results: there is nothing to time."""
-
-
 @dataclass(frozen=True, slots=True)
 class Setting:
     """How much to measure, and where real packets are (None: simulated ones only)."""
@@ -65,7 +61,7 @@ def ztf_gate(setting: Setting) -> Iterator[Row]:
     found["simulated"] = inputs.simulated_ztf(setting.n_packets)
     for origin, packets in found.items():
         for packet in packets:
-            _require(_looks_alike(packet), f"the readings of {packet.name}")
+            require(_looks_alike(packet), f"the readings of {packet.name}")
         yield setting.effort.rate_of(
             f"ztf-gate-{origin}",
             len(packets),
@@ -87,7 +83,7 @@ def map_read(setting: Setting) -> Iterator[Row]:
     names = "UNIQ", "PROBDENSITY", "DISTMU", "DISTSIGMA", "DISTNORM"
     for name, column in zip(names, columns, strict=True):
         same = np.array_equal(np.asarray(column)[rows], theirs[name][peers])
-        _require(same, f"the columns {name}")
+        require(same, f"the columns {name}")
     peer = "ligo.skymap.io.read_sky_map (does not rank the cells)"
     yield setting.effort.time_of(
         "map-read", partial(read_sky_map, data), peer, partial(_ligo_map, data)
@@ -105,8 +101,8 @@ def map_match(setting: Setting) -> Iterator[Row]:
         # The peer leaves the sum as published (1 within 1e-8), and ties in another order.
         density = np.allclose(match.probdensity_per_sr, peers.probdensity, rtol=1e-7, atol=0.0)
         level = np.allclose(match.credible_level, peers.searched_prob, rtol=0.0, atol=1e-6)
-        _require(density, f"the densities at {n} positions")
-        _require(level, f"the credible levels at {n} positions")
+        require(density, f"the densities at {n} positions")
+        require(level, f"the credible levels at {n} positions")
         yield setting.effort.time_of(
             f"map-match-{n}",
             partial(_match, ours, ra_deg, dec_deg),
@@ -121,7 +117,7 @@ def notice_parse(setting: Setting) -> Iterator[Row]:
     for name, data in packets.items() if voeventparse else ():
         notice, said = to_notice(data, name), voeventparse.loads(data).attrib
         same = (notice.notice_id, notice.role) == (said["ivorn"], said["role"])
-        _require(same, f"the ids and roles of {name}")
+        require(same, f"the ids and roles of {name}")
     yield setting.effort.rate_of(
         "notice-parse",
         len(packets),
@@ -147,11 +143,6 @@ BENCHMARKS: Mapping[str, Callable[[Setting], Iterator[Row]]] = {
     "stream-parts": lambda setting: stream_parts(setting.effort, setting.n_slim),
     "pipeline": pipeline,
 }
-
-
-def _require(holds: bool, what: str) -> None:
-    if not holds:
-        raise DisagreementError(f"{what} differ: nothing is timed")
 
 
 def _each(way: Callable[[RawPacket], object], packets: Iterable[RawPacket]) -> None:
@@ -201,4 +192,4 @@ def _replay(archive: Archive) -> None:
     with Store.open("sqlite:///:memory:") as store:
         streamed = asyncio.run(replay(archive, store, Policy(), ReplayOptions())).report["streamed"]
     handled, sent = (streamed["alerts"], streamed["notices"]), (archive.n_alerts, archive.n_notices)
-    _require(handled == sent, f"alerts and notices sent, {sent}, and handled, {handled},")
+    require(handled == sent, f"alerts and notices sent, {sent}, and handled, {handled},")

@@ -17,6 +17,7 @@ _COMMANDS = {
     "latency": "latency_command:latency_command",
     "lookback": "lookback_command:lookback_command",
     "soak": "soak_command:soak_command",
+    "sky": "sky_command:sky_command",
 }
 """Each benchmark with the module of ``benchmarks`` that has its command; loaded when asked for."""
 
