@@ -74,11 +74,20 @@ def aged(
     return Priority(math.fsum(t.ln_factor for t in terms), terms)
 
 
+def with_sight(published: Priority, visibility: Visibility | None, policy: Policy) -> Priority:
+    """A pair's priority with the night of a site."""
+    sight = _visibility_term(visibility, policy)
+    terms = tuple(sight if term.name == sight.name else term for term in published.terms)
+    return Priority(math.fsum(t.ln_factor for t in terms), terms)
+
+
 def _evidence_reason(pair: PairEvidence) -> str:
     said = (
         f"credible level {pair.credible_level:.3f}, "
         f"first seen {pair.delta_t_s / DAY_S:+.2f} d from the event"
     )
+    if pair.s_joint is not None:
+        said += f", of events that agree on the place by {pair.s_joint:+.1f}"
     if pair.prior_activity_days is not None:
         said += f", active {pair.prior_activity_days:.1f} d before it"
     return said

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from correlator.policy import Policy
-from correlator.priority import priority
+from correlator.priority import aged, with_sight
 from correlator.target import Target
 from correlator.visibility import Site, visibilities
 from storage.store import Store
@@ -25,11 +25,9 @@ def seen_from(store: Store, targets: tuple[Target, ...], site: Site | None) -> t
     seen = visibilities([p.ra_deg for p in places], [p.dec_deg for p in places], site, as_of)
     weighed = []
     for target, sight in zip(targets, seen, strict=True):
-        pair = target.coincidence.pair
-        event = store.events.get(pair.event_key)
-        weight = priority(
-            pair, event.classification if event else (), cases[target.case], policy, as_of, sight
-        )
+        of_list = target.coincidence
+        weight = aged(of_list.priority, of_list.pair, cases[target.case], as_of)
+        weight = with_sight(weight, sight, policy)
         weighed.append(replace(target, coincidence=replace(target.coincidence, priority=weight)))
     weighed.sort(key=lambda t: (-t.coincidence.priority.value, t.target_id))
     return tuple(replace(t, rank=place) for place, t in enumerate(weighed, start=1))

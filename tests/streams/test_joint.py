@@ -1,14 +1,17 @@
 """Joint events on the stream: three missions and an object, in any order, updated and retracted."""
 
 import itertools
+import math
 
 import pytest
 
 from correlator.event import EventState
 from correlator.notice import Messenger
-from correlator.policy import DAY_S
+from correlator.policy import DAY_S, EventClass
 from correlator.ranking import RankedCandidate
 from correlator.service.results import results_of
+from correlator.service.site_view import seen_from
+from correlator.visibility import SITES
 from correlator.wire import of_json, to_json
 from storage.joint_events import JointRevision, JointState
 from streams.joint import JointDesk
@@ -148,10 +151,8 @@ async def test_a_redelivered_notice_tells_the_joint_event_again_and_changes_noth
     assert to_json(on_topic(cluster)[JOINT]) == to_json(before)
 
 
-async def test_alerts_after_a_member_has_closed_still_count_while_the_lead_is_open(store):
-    """Fermi's burst closes with its window; a merger's is longer, and leads."""
-    cluster = Cluster(store, n_workers=2)
-    await cluster.assign()
+async def tell_merger_and_burst(cluster):
+    """A neutron star merger and its gamma-ray burst."""
     merger = a_notice(
         "merger",
         mission="LVK",
@@ -168,7 +169,15 @@ async def test_alerts_after_a_member_has_closed_still_count_while_the_lead_is_op
     burst = a_notice("burst", event_unix_s=T0_UNIX_S, localization=a_circle(*PLACE, 3.0))
     for told in (merger, burst):
         key = cluster.tell_event(told)
-        JointDesk(store, POLICY, lambda: cluster.now_unix_s).refresh(key)
+        JointDesk(cluster.store, POLICY, lambda: cluster.now_unix_s).refresh(key)
+    await cluster.finish()
+
+
+async def test_alerts_after_a_member_has_closed_still_count_while_the_lead_is_open(store):
+    """Fermi's burst closes with its window; a merger's is longer, and leads."""
+    cluster = Cluster(store, n_workers=2)
+    await cluster.assign()
+    await tell_merger_and_burst(cluster)
     alerts(cluster)
     await cluster.finish()
     joint = "joint:lvk:S260511a"
@@ -183,3 +192,19 @@ async def test_alerts_after_a_member_has_closed_still_count_while_the_lead_is_op
     assert {r.event_key: r.candidates for r in results_of(store, POLICY, NOW).rankings}[joint] == (
         RankedCandidate(after[0].coincidence_id, f"ztf:{NAME}", 1, after[0].body.pair.log_lr, ()),
     )
+
+
+async def test_a_site_weighs_a_joint_target_by_its_night_alone(store):
+    cluster = Cluster(store)
+    await cluster.assign()
+    await tell_merger_and_burst(cluster)
+    alerts(cluster)
+    await cluster.finish()
+    (target,) = store.targets.list("kilonova")
+    (seen,) = seen_from(store, (target,), SITES["palomar"])
+    before, after = (
+        {t.name: t.ln_factor for t in x.coincidence.priority.terms} for x in (target, seen)
+    )
+    assert before.pop("visibility") != after.pop("visibility")
+    assert before == after
+    assert before["value"] > math.log(POLICY.values[EventClass.GW_CBC]), "a neutron star"
