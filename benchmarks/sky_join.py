@@ -58,7 +58,10 @@ def _batch_rows(
 
     def ours(*, compiled: bool) -> list[SkyPairs]:
         # The peer finds the cells of the positions in its call, so do we.
-        return [index.match(Positions.of(*some), compiled=compiled) for some in coordinates]
+        return [
+            index.match(Positions.of(*some, compiled=compiled), compiled=compiled)
+            for some in coordinates
+        ]
 
     ways: dict[str, Way] = {"numpy": lambda: ours(compiled=False)}
     if has_numba():

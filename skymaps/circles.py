@@ -62,10 +62,13 @@ class Circles:
             n_parts,
         )
 
-    def match(self, slot: Indices, places: Vectors) -> tuple[Floats, Floats]:
-        """Density [1/sr] and credible level of circles at places, each of shape ``(n,)``."""
+    def off(self, slot: Indices, places: Vectors) -> Floats:
+        """1 - cos of the angles of places from the centres of circles, each of shape ``(n,)``."""
         x, y, z = self.centre
-        h = one_minus_cos_between(places, (x[slot], y[slot], z[slot]))
+        return one_minus_cos_between(places, (x[slot], y[slot], z[slot]))
+
+    def match(self, slot: Indices, h: Floats) -> tuple[Floats, Floats]:
+        """Density [1/sr] and credible level of circles, so far from their centres."""
         part = self.parts[0].some(slot)
         density, level = np.asarray(part.density(h)), np.asarray(part.level(h))
         n_parts = self.n_parts[slot] if len(self.parts) > 1 else slot

@@ -1,15 +1,14 @@
-"""Loops compiled by numba: the same pairs in the same order, sums with the same last digit.
+"""Loops compiled by numba: the same pairs in the same order, the same last digits.
 
-The loop of the join index has whole numbers only, so that nothing can round in another way; the
-sums add and multiply one after the other, as numpy does, and nothing is contracted.
-
-Optional, and not imported unless it is asked for: numba takes half a second to import, and a second
-to compile at the first call on a machine (it keeps the result beside the source, or in the user's
-cache).
+They add and multiply as numpy and healpy do, one after the other, and nothing is contracted; what
+needs an exponential is left to numpy. Optional, and not imported unless it is asked for: numba
+takes half a second to import, and some seconds to compile at the first call on a machine (it keeps
+the result beside the source, or in the user's cache).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from skymaps.footprint import BRANCHES, INDEX_ORDER, INDEX_SHIFT, NODE, NOTHING, OTHER
+from skymaps.footprint import BRANCHES, CIRCLE, INDEX_ORDER, INDEX_SHIFT, NODE, NOTHING, OTHER
 from skymaps.healpix import MAX_ORDER
 
 Indices = NDArray[np.int64]
@@ -25,10 +24,66 @@ Floats = NDArray[np.float64]
 Targets = NDArray[np.int32]
 
 _TOP_SHIFT = 2 * (MAX_ORDER - INDEX_ORDER - 2)
+_SIDE = 2**MAX_ORDER
+_QUARTERS_A_RADIAN = 0.6366197723675814
+_RADIANS = math.pi / 180.0
 
 
-def _candidates(
-    order: Indices,
+def _kept(loop: Callable[..., Any]) -> Any:
+    try:
+        return njit(cache=True, nogil=True)(loop)
+    except RuntimeError:  # numba has no place where it may keep what it compiled
+        return njit(nogil=True)(loop)
+
+
+@_kept
+def _spread(n: int) -> int:
+    """Bits of a number of 29 bits, each with a zero before it."""
+    n = (n | n << 16) & 0x0000FFFF0000FFFF
+    n = (n | n << 8) & 0x00FF00FF00FF00FF
+    n = (n | n << 4) & 0x0F0F0F0F0F0F0F0F
+    n = (n | n << 2) & 0x3333333333333333
+    return (n | n << 1) & 0x5555555555555555
+
+
+@_kept
+def indices_29(ra_deg: Floats, dec_deg: Floats) -> Indices:
+    """Order-29 NESTED indices of coordinates [deg] that are some: `place.index_29_at`, compiled."""
+    found = np.empty(len(ra_deg), np.int64)
+    for i in range(len(ra_deg)):
+        theta = math.pi / 2.0 - dec_deg[i] * _RADIANS
+        z = math.cos(theta)
+        height = abs(z)
+        turn = ra_deg[i] * _RADIANS * _QUARTERS_A_RADIAN
+        if not 0.0 <= turn < 4.0:
+            turn = np.fmod(turn, 4.0) + (0.0 if turn >= 0.0 else 4.0)
+            turn = 0.0 if turn == 4.0 else turn
+        if height <= 2.0 / 3.0:
+            middle, off = _SIDE * (0.5 + turn), _SIDE * (z * 0.75)
+            rising, falling = int(middle - off), int(middle + off)
+            up, down = rising >> MAX_ORDER, falling >> MAX_ORDER
+            face = up | 4 if up == down else up if up < down else down + 8
+            x, y = falling & (_SIDE - 1), _SIDE - (rising & (_SIDE - 1)) - 1
+        else:
+            quarter = min(3, int(turn))
+            within = turn - quarter
+            if height >= 0.99 and not 0.01 <= theta <= 3.14159 - 0.01:
+                reach = _SIDE * math.sin(theta) / math.sqrt((1.0 + height) / 3.0)
+            else:
+                reach = _SIDE * math.sqrt(3.0 * (1.0 - height))
+            rising = min(int(within * reach), _SIDE - 1)
+            falling = min(int((1.0 - within) * reach), _SIDE - 1)
+            if z >= 0.0:
+                face, x, y = quarter, _SIDE - falling - 1, _SIDE - rising - 1
+            else:
+                face, x, y = quarter + 8, rising, falling
+        found[i] = face << 58 | _spread(x) | _spread(y) << 1
+    return found
+
+
+@_kept
+def pairs(
+    sequence: Indices,
     index_29: Indices,
     first: Indices,
     number: Indices,
@@ -36,42 +91,67 @@ def _candidates(
     first_row: Indices,
     first_node: Indices,
     branch: Targets,
-) -> tuple[Indices, Indices, Targets]:
-    """Position, localization and target of every pair that shares a cell and a row or a shape.
+    place: Floats,
+    slot: Indices,
+    farthest: Floats,
+    vectors: Floats,
+    centres: Floats,
+) -> tuple[Indices, Indices, Targets, Floats]:
+    """Position, localization and target of every pair of a row or of a shape.
 
-    Positions are gone through in an ``order``; the pairs come by position, then by localization.
+    And three numbers: what is said at a row; of a circle, 1 - cos of the angle from its centre, if
+    the positions' unit vectors are given, of shape ``(3, n)``: then far circles are left out.
+    Positions are gone through in a ``sequence``; the pairs come by position, then by localization.
     """
     begin = np.empty(len(index_29) + 1, np.int64)
     begin[0] = 0
     for i in range(len(index_29)):
         cell = index_29[i] >> INDEX_SHIFT
         begin[i + 1] = begin[i] + first[cell + 1] - first[cell]
+    end = np.empty(len(index_29), np.int64)
     n = begin[-1]
-    row_of, number_of, target_of = (
-        np.empty(n, np.int64),
-        np.empty(n, np.int64),
-        np.empty(n, np.int32),
-    )
-    for i in order:
+    number_of, target_of, said = np.empty(n, np.int64), np.empty(n, np.int32), np.empty((n, 3))
+    for i in sequence:
         index, n = index_29[i], begin[i]
         cell = index >> INDEX_SHIFT
         for entry in range(first[cell], first[cell + 1]):
             which, at = number[entry], np.int64(target[entry])
             shift = _TOP_SHIFT
             while at <= NODE and at > OTHER:
-                slot = (index >> shift if shift >= 0 else index << -shift) & (BRANCHES - 1)
-                at = np.int64(branch[NODE - at, slot])
+                child = (index >> shift if shift >= 0 else index << -shift) & (BRANCHES - 1)
+                at = np.int64(branch[NODE - at, child])
                 if at >= 0:
                     at += first_row[which]
                 elif at != NOTHING:
                     at -= first_node[which]
                 shift -= 4
-            row_of[n], number_of[n], target_of[n] = i, which, at
+            if at == NOTHING:
+                continue
+            if at >= 0:
+                said[n, 0], said[n, 1], said[n, 2] = place[at, 0], place[at, 1], place[at, 2]
+            elif at == CIRCLE and vectors.shape[1]:
+                circle = slot[which]
+                dx = vectors[0, i] - centres[0, circle]
+                dy = vectors[1, i] - centres[1, circle]
+                dz = vectors[2, i] - centres[2, circle]
+                said[n, 0] = 0.5 * (dx * dx + dy * dy + dz * dz)
+                if said[n, 0] > farthest[circle]:
+                    continue
+            number_of[n], target_of[n] = which, at
             n += 1
-    return row_of, number_of, target_of
+        end[i] = n
+    row_of = np.empty(len(number_of), np.int64)
+    n = 0
+    for i in range(len(index_29)):
+        for m in range(begin[i], end[i]):
+            row_of[n], number_of[n], target_of[n] = i, number_of[m], target_of[m]
+            said[n, 0], said[n, 1], said[n, 2] = said[m, 0], said[m, 1], said[m, 2]
+            n += 1
+    return row_of[:n], number_of[:n], target_of[:n], said[:n]
 
 
-def _shared_sums(
+@_kept
+def shared_sums(
     lo_a: Indices,
     hi_a: Indices,
     order_a: Indices,
@@ -102,14 +182,3 @@ def _shared_sums(
         else:
             j += 1
     return finer, coarser, equal
-
-
-def _kept(loop: Callable[..., Any]) -> Any:
-    try:
-        return njit(cache=True, nogil=True)(loop)
-    except RuntimeError:  # numba has no place where it may keep what it compiled
-        return njit(nogil=True)(loop)
-
-
-candidates = _kept(_candidates)
-shared_sums = _kept(_shared_sums)

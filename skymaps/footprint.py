@@ -9,6 +9,7 @@ a search, by whole numbers alone.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -169,3 +170,20 @@ def branch_of(index_29: Index, child_order: int) -> Index:
     shift = 2 * (MAX_ORDER - child_order)
     # Below order 29 there is nothing: a cell of it has four equal branches of order 30.
     return (index_29 >> shift if shift >= 0 else index_29 << -shift) & (BRANCHES - 1)
+
+
+def begins(counts: Sequence[int] | Indices) -> Indices:
+    """Where each of some runs begins, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(np.asarray(counts, dtype=np.int64))]).astype(np.int64)
+
+
+def common_targets(
+    footprints: Sequence[Footprint], first_row: Indices, first_node: Indices
+) -> Targets:
+    """Targets of all footprints, rows and nodes counted through."""
+    targets = [np.empty(0, dtype=np.int32)]
+    for one, row, node in zip(footprints, first_row.tolist(), first_node.tolist(), strict=True):
+        is_map = len(one.row) > 0
+        target = np.where(one.target >= 0, one.target + row, one.target - node)
+        targets.append(target.astype(np.int32) if is_map else one.target)
+    return np.concatenate(targets)

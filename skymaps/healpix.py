@@ -39,8 +39,10 @@ class Positions:
         return len(self.ra_deg)
 
     @classmethod
-    def of(cls, ra_deg: ArrayLike, dec_deg: ArrayLike) -> Positions:
+    def of(cls, ra_deg: ArrayLike, dec_deg: ArrayLike, *, compiled: bool = False) -> Positions:
         """Positions of coordinates [deg], scalars or arrays of shape ``(n,)``.
+
+        ``compiled``: by numba, if it is installed; the same indices.
 
         Raises
         ------
@@ -49,10 +51,12 @@ class Positions:
         """
         ra = np.atleast_1d(np.asarray(ra_deg, dtype=np.float64))
         dec = np.atleast_1d(np.asarray(dec_deg, dtype=np.float64))
-        return cls(ra, dec, index_29_of(ra, dec))
+        return cls(ra, dec, index_29_of(ra, dec, compiled=compiled))
 
 
-def index_29_of(ra_deg: ArrayLike, dec_deg: ArrayLike) -> NDArray[np.int64]:
+def index_29_of(
+    ra_deg: ArrayLike, dec_deg: ArrayLike, *, compiled: bool = False
+) -> NDArray[np.int64]:
     """Order-29 NESTED index of coordinates [deg], shape ``(n,)``.
 
     Raises
@@ -65,6 +69,10 @@ def index_29_of(ra_deg: ArrayLike, dec_deg: ArrayLike) -> NDArray[np.int64]:
     # One sum and one maximum find anything wrong; what it is, is asked only then.
     if len(ra) and not (math.isfinite(ra.sum()) and np.abs(dec).max() <= 90.0):
         _refuse(ra, dec)
+    if compiled:
+        from skymaps.compiled import indices_29  # optional, and slow to import
+
+        return np.asarray(indices_29(ra, dec))
     index = healpy.ang2pix(2**MAX_ORDER, ra, dec, nest=True, lonlat=True)
     return np.asarray(index, dtype=np.int64)
 

@@ -30,7 +30,9 @@ from skymaps.footprint import (
     NOTHING,
     OTHER,
     Footprint,
+    begins,
     branch_of,
+    common_targets,
 )
 from skymaps.healpix import Positions, components
 from skymaps.localization import Localization, SkyMatch
@@ -112,14 +114,14 @@ class SkyIndex:
         # numpy sorts 16-bit numbers by radix.
         cell = np.concatenate([np.empty(0, np.uint16), *(one.cell for one in footprints)])
         by_cell = np.argsort(cell, kind="stable")
-        first_row = _begins([len(one.row) for one in footprints])[:-1]
-        first_node = _begins([len(one.branch) for one in footprints])[:-1]
+        first_row = begins([len(one.row) for one in footprints])[:-1]
+        first_node = begins([len(one.branch) for one in footprints])[:-1]
         return cls(
             tuple(one.localization for one in footprints),
             level,
-            _begins(np.bincount(cell, minlength=N_CELLS)),
+            begins(np.bincount(cell, minlength=N_CELLS)),
             number[by_cell],
-            _common(footprints, first_row, first_node)[by_cell],
+            common_targets(footprints, first_row, first_node)[by_cell],
             first_row,
             first_node,
             np.concatenate([np.empty((0, BRANCHES), np.int32), *(f.branch for f in footprints)]),
@@ -136,7 +138,7 @@ class SkyIndex:
             Places with their order-29 indices, which are believed.
         compiled
             Whether numba looks for the pairs; it is imported, and compiled once, at the first
-            time (see :func:`skymaps.compiled.candidates`). Not for four positions and fewer.
+            time (see `skymaps.compiled`). Not for four positions and fewer.
 
         Raises
         ------
@@ -145,8 +147,9 @@ class SkyIndex:
         """
         if len(positions) <= _FEW:
             return self._one_by_one(positions)
-        found = self._compiled(positions) if compiled else self._candidates(positions)
-        return self._judged(positions, *found)
+        if compiled:
+            return self._compiled(positions)
+        return self._judged(positions, *self._candidates(positions))
 
     def _candidates(self, positions: Positions) -> Candidates:
         """Pairs by cell, and down the trees."""
@@ -188,54 +191,68 @@ class SkyIndex:
         return SkyPairs(row, number, SkyMatch(*layers.T))
 
     def _shapes_at(
-        self, positions: Positions, row: Indices, number: Indices, target: Targets
+        self,
+        positions: Positions,
+        row: Indices,
+        number: Indices,
+        target: Targets,
+        h: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """What shapes say of positions, and whether they hold them."""
+        """What shapes say of positions, and whether they hold them.
+
+        ``h`` is that of the circles among them, if it is known.
+        """
+        said, inside = np.zeros((len(row), 3)), np.empty(len(row), dtype=bool)
         is_circle = target == CIRCLE
-        if is_circle.all():
-            return self._circles_at(positions, row, number)
-        said, inside = np.empty((len(row), 3)), np.empty(len(row), dtype=bool)
-        said[is_circle], inside[is_circle] = self._circles_at(
-            positions, row[is_circle], number[is_circle]
-        )
+        some = slice(None) if is_circle.all() else is_circle
+        off = self._off(positions, row[some], number[some]) if h is None else h[some]
+        density, level = self.circles.match(self.circles.slot[number[some]], off)
+        said[some, 0], said[some, 1], inside[some] = density, level, level < self.level
         for one in np.unique(number[~is_circle]).tolist():
-            some = np.flatnonzero(~is_circle & (number == one))
-            at = row[some]
+            where = np.flatnonzero(~is_circle & (number == one))
+            at = row[where]
             places = positions.ra_deg[at], positions.dec_deg[at], positions.index_29[at]
             match = self.localizations[one].match(Positions(*places))
-            said[some] = np.stack(_layers(match), axis=1)
-            inside[some] = match.inside(self.level)
+            said[where] = np.stack(_layers(match), axis=1)
+            inside[where] = match.inside(self.level)
         return said, inside
 
-    def _circles_at(
-        self, positions: Positions, row: Indices, number: Indices
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    def _off(self, positions: Positions, row: Indices, number: Indices) -> NDArray[np.float64]:
+        """1 - cos of the angles of positions from the centres of circles."""
         # The sines of all positions, or of those alone that are asked for: the same numbers.
         if len(row) > len(positions):
             x, y, z = components(positions.ra_deg, positions.dec_deg)
             places = x[row], y[row], z[row]
         else:
             places = components(positions.ra_deg[row], positions.dec_deg[row])
-        density, level = self.circles.match(self.circles.slot[number], places)
-        return np.stack([density, level, np.zeros(len(row))], axis=1), level < self.level
+        return self.circles.off(self.circles.slot[number], places)
 
-    def _compiled(self, positions: Positions) -> Candidates:
-        from skymaps.compiled import candidates  # optional, and slow to import
+    def _compiled(self, positions: Positions) -> SkyPairs:
+        from skymaps.compiled import pairs  # optional, and slow to import
 
-        # From cell to cell of the sky, so that what was read for one helps the next.
+        # A large index is read from cell to cell of the sky, so that what was read for one position
+        # helps the next; and there it is worth while to leave out circles that are not near.
         is_large = len(self.number) > _LARGE
-        order = np.argsort(positions.index_29) if is_large else np.arange(len(positions))
-        found = candidates(
-            order,
+        vectors = np.empty((3, 0))
+        if is_large:
+            vectors = np.stack(components(positions.ra_deg, positions.dec_deg))
+        row, number, target, layers = pairs(
+            np.argsort(positions.index_29) if is_large else np.arange(len(positions)),
             positions.index_29,
-            self.first,
-            self.number,
-            self.target,
-            self.first_row,
-            self.first_node,
-            self.branch,
+            *(self.first, self.number, self.target, self.first_row, self.first_node),
+            *(self.branch, self.place, self.circles.slot, self.circles.farthest),
+            vectors,
+            np.stack(self.circles.centre),
         )
-        return Candidates(*found)
+        shapes = np.flatnonzero(target <= OTHER)
+        h = layers[shapes, 0] if is_large else None
+        asked = row[shapes], number[shapes], target[shapes]
+        layers[shapes], inside = self._shapes_at(positions, *asked, h)
+        if not inside.all():
+            kept = np.ones(len(row), dtype=bool)
+            kept[shapes] = inside
+            row, number, layers = row[kept], number[kept], layers[kept]
+        return SkyPairs(row, number, SkyMatch(*layers.T))
 
     def at(self, ra_deg: float, dec_deg: float) -> list[PlaceMatch]:
         """Every localization whose region holds one place [deg], by number: the pairs of `match`.
@@ -289,21 +306,6 @@ class SkyIndex:
         if not match.inside(self.level)[0]:
             return []
         return [PlaceMatch(number, *(float(layer[0]) for layer in _layers(match)))]
-
-
-def _begins(counts: Sequence[int] | Indices) -> Indices:
-    """Where each of some runs begins, and where the last one ends."""
-    return np.concatenate([[0], np.cumsum(np.asarray(counts, dtype=np.int64))]).astype(np.int64)
-
-
-def _common(footprints: Sequence[Footprint], first_row: Indices, first_node: Indices) -> Targets:
-    """Targets of all footprints, rows and nodes counted through."""
-    targets = [np.empty(0, dtype=np.int32)]
-    for one, row, node in zip(footprints, first_row.tolist(), first_node.tolist(), strict=True):
-        is_map = len(one.row) > 0
-        target = np.where(one.target >= 0, one.target + row, one.target - node)
-        targets.append(target.astype(np.int32) if is_map else one.target)
-    return np.concatenate(targets)
 
 
 def _layers(match: SkyMatch) -> tuple[NDArray[np.float64], ...]:

@@ -1,6 +1,7 @@
 """UNIQ indices and order-29 ranges, against astropy-healpix."""
 
 import math
+from importlib.util import find_spec
 
 import astropy_healpix
 import numpy as np
@@ -91,6 +92,8 @@ def test_a_position_lies_in_the_range_of_its_cell():
 def test_one_place_has_the_index_that_it_has_among_others(ra_deg, dec_deg):
     among = index_29_of([10.0, ra_deg, 20.0], [5.0, dec_deg, -5.0])
     assert index_29_at(ra_deg, dec_deg) == among[1]
+    if find_spec("numba"):
+        assert index_29_of(ra_deg, dec_deg, compiled=True)[0] == among[1]
 
 
 def test_ten_thousand_places_have_the_indices_that_they_have_together():
@@ -99,6 +102,8 @@ def test_ten_thousand_places_have_the_indices_that_they_have_together():
     dec[::10] = np.copysign(90.0 - 10.0 ** rng.uniform(-9.0, 1.0, 1_000), dec[::10])
     alone = [index_29_at(*place) for place in zip(ra.tolist(), dec.tolist(), strict=True)]
     assert alone == index_29_of(ra, dec).tolist()
+    if find_spec("numba"):
+        assert alone == index_29_of(ra, dec, compiled=True).tolist()
 
 
 @given(st.floats(0.0, 360.0), st.floats(-90.0, 90.0))

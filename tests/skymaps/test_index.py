@@ -154,6 +154,9 @@ def test_the_pairs_are_those_of_brute_force_to_the_last_bit(localizations, level
     assert told(index.match(few)) == [pair for pair in truth if pair[0] < 3]
     if HAS_NUMBA:
         assert told(index.match(positions, compiled=True)) == truth
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("skymaps.index._LARGE", 0)
+            assert told(index.match(positions, compiled=True)) == truth
 
 
 def test_the_law_has_pairs_of_every_kind_to_find():
