@@ -74,12 +74,10 @@ def _one_match(
     ra_deg, dec_deg = some.ra_deg, some.dec_deg
     peer = "ligo.skymap.postprocess.crossmatch, 2-D (ranks the cells at each call)"
     measure = Measure(f"match-{N_PLACES}-{shape}", peer, bar=BARS[f"match-{N_PLACES}"])
-    yield from rows_of(
-        effort,
-        measure,
-        lambda: crossmatch(table, coordinates),
-        numpy=lambda: sky_map.match(Positions.of(ra_deg, dec_deg)),
-    )
+    ways: dict[str, Way] = {"numpy": lambda: sky_map.match(Positions.of(ra_deg, dec_deg))}
+    if has_numba():
+        ways["compiled"] = lambda: sky_map.match(Positions.of(ra_deg, dec_deg, compiled=True))
+    yield from rows_of(effort, measure, lambda: crossmatch(table, coordinates), **ways)
 
 
 def _volume_rows(effort: Effort, data: bytes) -> Iterator[SkyRow]:

@@ -12,6 +12,7 @@ from skymaps.errors import SkyMapError
 from skymaps.healpix import (
     BASE_CELL_SR,
     DEG2_PER_SR,
+    END_29,
     MAX_ORDER,
     Positions,
     cell_area_sr,
@@ -89,6 +90,7 @@ class SkyMap:
     dist_sigma_mpc: Floats | None
     dist_norm: Floats | None
     _order: Indices
+    _is_whole: bool
     _sha256: str | None
 
     def __init__(
@@ -151,6 +153,7 @@ class SkyMap:
             "dist_sigma_mpc": sigma,
             "dist_norm": norm,
             "_order": order,
+            "_is_whole": int(low[0]) == 0 and int((high - low).sum()) == END_29,
             "_sha256": None,
         }
         for name, value in values.items():
@@ -230,6 +233,10 @@ class SkyMap:
     def match(self, positions: Positions) -> SkyMatch:
         """Density, credible level and own cell's probability at each position."""
         row, covered = self._rows_of(positions)
+        if covered is None:
+            return SkyMatch(
+                self.probdensity_per_sr[row], self.credible_level[row], self.cell_probability[row]
+            )
         return SkyMatch(
             np.where(covered, self.probdensity_per_sr[row], 0.0),
             np.where(covered, self.credible_level[row], 1.0),
@@ -242,6 +249,8 @@ class SkyMap:
             return None
         row, covered = self._rows_of(positions)
         layers = (self.dist_mu_mpc, self.dist_sigma_mpc, self.dist_norm)
+        if covered is None:
+            return DistanceMatch(*(layer[row] for layer in layers))
         found = [np.where(covered, d[row], x) for d, x in zip(layers, NO_DISTANCE, strict=True)]
         return DistanceMatch(*found)
 
@@ -286,8 +295,11 @@ class SkyMap:
 
         return localization_to_bytes(self)
 
-    def _rows_of(self, positions: Positions) -> tuple[Indices, NDArray[np.bool_]]:
+    def _rows_of(self, positions: Positions) -> tuple[Indices, NDArray[np.bool_] | None]:
+        """Rows of positions, and which are rows indeed; None where all are."""
         row = np.searchsorted(self.lo, positions.index_29, side="right") - 1
+        if self._is_whole:
+            return row, None
         row = np.maximum(row, 0)
         covered = (self.lo[row] <= positions.index_29) & (positions.index_29 < self.hi[row])
         return row, covered
