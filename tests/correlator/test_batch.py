@@ -26,7 +26,9 @@ def a_night(rng, n=60):
     dec = np.degrees(np.arcsin(rng.uniform(-1.0, 1.0, n)))
     dec[: n // 2] = rng.uniform(15.0, 25.0, n // 2)
     ra = np.where(np.arange(n) < n // 2, rng.uniform(145.0, 155.0, n), rng.uniform(0.0, 360.0, n))
-    shift_d = rng.choice([-1.0, 0.0, 0.25, 0.5, 3.0, 7.0, 7.1], n) + rng.choice([0.0, 0.1], n)
+    shift_d = rng.choice([-1.0, 0.0, 0.25, 0.5, 3.0, 7.0, 7.1], n) + rng.choice(
+        [0.0, 0.1, -1e-5, 0.1 - 1e-5], n
+    )
     alerts = [
         an_alert(f"{k}", f"ZTF{k}", ra[k], dec[k], T0_UNIX_S + shift_d[k] * DAY_S) for k in range(n)
     ]
