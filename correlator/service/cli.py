@@ -29,6 +29,7 @@ _COMMANDS = {
     "map": "sky_map:map_command",
     "targets": "targets:targets",
     "joint": "joint:joint",
+    "voevent": "voevent:voevent",
     "export": "export:export",
     "simulate": "simulate:simulate",
     "db": "db:db",

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from correlator.policy import Policy
+from correlator.service.voevent import Author
 from ingest_optical.registry import RUBIN_REGISTRY
 from streams.edge_source import SourceSettings, servers_and_topic
 from streams.settings import StreamSettings
@@ -45,6 +46,16 @@ class Settings(BaseSettings):
     source_schemas: Path = Field(
         Path("data/schemas"), description="folder that keeps the schemas of the registry"
     )
+
+    author_ivorn: str = Field(
+        Author().ivorn, pattern=r"^ivo://[^#\s]+$", description="who sends our VOEvents"
+    )
+    author_title: str = Field(Author().title, description="the same in words")
+    author_email: str | None = Field(None, description="whom to ask about them")
+
+    def author(self) -> Author:
+        """Who sends our VOEvents."""
+        return Author(self.author_ivorn, self.author_title, self.author_email)
 
     def policy(self) -> Policy:
         """The policy that follows from the settings."""
