@@ -38,8 +38,13 @@ MIN_WIDTH_DEG = 1e-5
 _LEAST_SUM = 1e-9
 """Corners whose unit vectors sum to less have no middle."""
 
-_SAMPLES_A_WIDTH = 512
-"""The density falls by a step at the sides: a cell there has the share of it that lies inside."""
+_EDGE = 1.0 / 128.0
+"""Share of the size over which the sides are blurred: an eighth of a cell there. A step that
+runs along a row of samples would be off by a whole row."""
+
+MAX_ASPECT = 50.0
+"""Most that a corner's distance from the middle exceeds a side's: longer boxes of the network are
+arcs, which great circles do not follow."""
 
 _N_DIRECTIONS = 2**16
 """Directions over which the tail is summed."""
@@ -50,7 +55,7 @@ def polygon(corners_deg: Sequence[tuple[float, float]], level: float) -> SkyMap:
 
     The corners may come in any order: they are joined by great circles in the order of their
     directions from their middle, from which the whole polygon must be seen. Where annuli cross at
-    so small an angle that the box is a long arc, it is no polygon: combine the annuli
+    so small an angle that the box is a long arc, it is no polygon: combine their maps
     (:func:`skymaps.overlap.combined`).
 
     Parameters
@@ -64,7 +69,7 @@ def polygon(corners_deg: Sequence[tuple[float, float]], level: float) -> SkyMap:
     ------
     SkyMapError
         A value outside its range, corners whose middle is not inside, a polygon wider than a
-        hemisphere or too thin for its length.
+        hemisphere, or longer than :data:`MAX_ASPECT` times its width.
     """
     if not 0.0 < level <= 1.0:
         raise SkyMapError("the level of a polygon lies in (0, 1]", level)
@@ -103,7 +108,7 @@ class _Polygon:
 
     @property
     def sample_deg(self) -> float:
-        return self.width_deg / _SAMPLES_A_WIDTH
+        return _EDGE / 2.0 * self.width_deg
 
     def beyond_deg(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
         places = unit_vectors(ra_deg, dec_deg)
@@ -117,7 +122,8 @@ class _Polygon:
         phi = np.arctan2(dot(places, self.east), dot(places, self.north))
         enlarged = chord(places, self.centre) / self.edge(phi)
         tail = self.tail_per_sr * np.exp(self.log_outside * enlarged**2)
-        return np.where(enlarged <= 1.0, self.inside_per_sr, tail)
+        inside = np.clip(0.5 + (1.0 - enlarged) / _EDGE, 0.0, 1.0)
+        return np.asarray(inside * self.inside_per_sr + (1.0 - inside) * tail)
 
     def edge(self, phi: Floats) -> Floats:
         """Where the edge lies in directions [rad], as :func:`chord` has it."""
@@ -132,7 +138,8 @@ def _polygon_of(corners: Floats, level: float) -> _Polygon:
     if not length > _LEAST_SUM:
         raise SkyMapError("the corners of a polygon have a middle")
     centre = centre / length
-    if (off_deg(corners, centre) > MAX_REACH_DEG).any():
+    reach_deg = float(off_deg(corners, centre).max())
+    if reach_deg > MAX_REACH_DEG:
         raise SkyMapError(f"a polygon lies within {MAX_REACH_DEG} deg of its middle")
     north, east = axes_at(
         math.degrees(math.atan2(centre[1], centre[0])), math.degrees(math.asin(centre[2]))
@@ -146,6 +153,8 @@ def _polygon_of(corners: Floats, level: float) -> _Polygon:
     distance = (n * np.roll(e, -1) - e * np.roll(n, -1)) / np.maximum(np.hypot(dn, de), 1e-300)
     if not np.degrees(distance.min()) >= MIN_WIDTH_DEG:
         raise SkyMapError(f"a polygon's sides pass its middle by {MIN_WIDTH_DEG} deg or more")
+    if reach_deg > MAX_ASPECT * np.degrees(np.arctan(distance.min())):
+        raise SkyMapError(f"a polygon is at most {MAX_ASPECT:g} times as long as it is wide")
     area = _area_sr(corners, centre)
     shape = _Polygon(
         centre=centre,

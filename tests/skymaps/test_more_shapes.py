@@ -253,6 +253,7 @@ def test_the_overlap_of_shapes_is_the_dense_sum(one, other):
         (lambda: polygon([*MAXI, MAXI[0]], 0.9), "sides pass its middle"),
         (lambda: polygon([(0.0, 0.0), (1.0, 0.0), (2.0, 0.0)], 0.9), "sides pass its middle"),
         (lambda: polygon([(0.0, 0.0), (120.0, 0.0), (240.0, 0.0)], 0.9), "polygon"),
+        (lambda: polygon([(0.0, 0.0), (9.0, 0.1), (9.0, -0.1)], 0.9), "times as long as it is"),
         (lambda: polygon([(0.0, 0.0), (1.0, 95.0), (2.0, 0.0)], 0.9), "a corner of a polygon"),
         (lambda: polygon([(0.0, 0.0), (1.0, float("nan")), (2.0, 0.0)], 0.9), "a corner of"),
     ],
