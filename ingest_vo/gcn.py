@@ -2,8 +2,8 @@
 
 A mission is one row of ``_PROFILES``; one without a row is read by the core schema alone. What
 the core leaves open has its defaults here: containment 0.9, tense current. Traps: Einstein Probe
-sends no mission, no alert_type and (in 2024) no id; ``ra_dec_error`` may be an ellipse, of which
-we take the semi-major axis; ``healpix_file`` may be a stub of a few letters.
+sends no mission, no alert_type and (in 2024) no id; ``ra_dec_error`` may be an ellipse, or a box
+take its place (``ingest_vo/error_regions.py``); ``healpix_file`` may be a stub of a few letters.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from correlator.errors import MalformedNoticeError
 from correlator.notice import Messenger, Notice
 from ingest_vo import rules, systematics
+from ingest_vo.error_regions import box_of, ellipse_of
 from ingest_vo.fermi import GBM_NOT_A_BURST
 from ingest_vo.igwn import is_mock, localization_of_fits
 from ingest_vo.json_packet import JsonPacket
@@ -264,8 +265,13 @@ def _localization(packet: JsonPacket, profile: _Profile) -> Localization | None:
     if ra_deg is None or dec_deg is None:
         return None
     ra_deg, dec_deg = rules.position_of(packet.name, ra_deg, dec_deg)
-    radius_deg = _radius_deg(packet, ra_deg, dec_deg)
-    return _meaning(packet, profile).circle(packet.name, ra_deg, dec_deg, radius_deg)
+    error, corners = packet.numbers("ra_dec_error"), packet.corners("rectangular_error_corners")
+    meaning = _meaning(packet, profile)
+    exact = ellipse_of(ra_deg, dec_deg, error, meaning) if error else box_of(corners, meaning)
+    if exact is not None:
+        return exact
+    radius_deg = _radius_deg(packet.name, ra_deg, dec_deg, error, corners)
+    return meaning.circle(packet.name, ra_deg, dec_deg, radius_deg)
 
 
 def _embedded_map(packet: JsonPacket) -> bytes | None:
@@ -286,12 +292,16 @@ def _embedded_map(packet: JsonPacket) -> bytes | None:
     return content if is_file else None
 
 
-def _radius_deg(packet: JsonPacket, ra_deg: float, dec_deg: float) -> float | None:
+def _radius_deg(
+    name: str,
+    ra_deg: float,
+    dec_deg: float,
+    error: tuple[float, ...],
+    corners: tuple[tuple[float, float], ...],
+) -> float | None:
     """Radius of the smallest circle about the position that holds the published error region."""
-    axes = packet.numbers("ra_dec_error")[:2]  # a third number is the position angle
-    if axes:
-        return rules.radius_of(packet.name, max(axes))
-    corners = packet.corners("rectangular_error_corners")
+    if error:
+        return rules.radius_of(name, max(error[:2]))  # a third number is the position angle
     if not corners:
         return None
     ras, decs = zip(*corners, strict=True)

@@ -1,12 +1,16 @@
 import base64
 import json
 
+import numpy as np
 import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
 
 from correlator.errors import MalformedNoticeError
 from correlator.notice import Messenger
 from ingest_vo import systematics
 from ingest_vo.reader import to_notice
+from skymaps.healpix import Positions
 from tests.ingest_vo.notice_factory import T0_UNIX_S, gcn, igwn, multi_order_map
 
 
@@ -122,23 +126,51 @@ def test_an_icecube_alert_says_what_its_radius_means():
     ("error", "radius_deg"),
     [
         (0.5, 0.5),
-        ([0.22, 0.19, 153], 0.22),
-        ([0.016, 0.02], 0.02),
+        ([0.016, 0.02], 0.02),  # DSA-110
+        ([0.504, 0.599, 0], 0.599),  # CHIME
         ([0.3], 0.3),
+        ([0.3, 0.3, 12], 0.3),
+        ([2.0, 0.05, 12], 2.0),
+        ([0.3, 0.0, 12], 0.3),
         (-1, None),
         (0, None),
     ],
 )
-def test_an_ellipse_becomes_the_circle_about_it(error, radius_deg):
+def test_a_radius_and_axes_of_unclear_order_are_the_circle_about_them(error, radius_deg):
     notice = read(gcn("chime/frb", ra=10.0, dec=20.0, ra_dec_error=error))
     found = None if notice.localization is None else notice.localization.radius_deg
     assert found == radius_deg
 
 
-def test_a_rectangle_becomes_the_circle_about_it():
-    corners = [[359.0, -1.0], [1.0, -1.0], [1.0, 1.0], [359.0, 1.0]]
+@pytest.mark.parametrize("error", [[0.4, 0.1, 153], [0.4, 0.1]])
+def test_an_ellipse_is_one(error):
+    notice = read(gcn("maxi/gsc.unknown", ra=346.56, dec=18.61, ra_dec_error=error))
+    assert notice.localization.kind == "map"
+    assert notice.localization.area_deg2(0.9) == pytest.approx(np.pi * 0.04, rel=0.01)
+    # 0.3 deg from the middle, along the major axis and across it.
+    centre = SkyCoord(346.56, 18.61, unit="deg")
+    angle = (error[2] if len(error) == 3 else 0.0) + np.array([0.0, 180.0, 90.0, 270.0])
+    places = centre.directional_offset_by(angle * u.deg, 0.3 * u.deg)
+    inside = notice.localization.match(Positions.of(places.ra.deg, places.dec.deg)).inside(0.9)
+    assert inside.tolist() == [True, True, False, False]
+
+
+def test_a_rectangle_is_one():
+    corners = [[359.0, -0.2], [1.0, -0.2], [1.0, 0.2], [359.0, 0.2]]
+    packet = gcn("maxi/gsc.unknown", ra=0.0, dec=0.0, rectangular_error_corners=corners,
+                 containment_probability=0.68)  # fmt: skip
+    place = read(packet).localization
+    assert place.area_deg2(0.68) == pytest.approx(0.8, rel=0.02)
+    density = place.match(Positions.of([0.0, 0.9, 359.1, 0.0, 0.0], [0.0, 0.1, -0.1, 0.17, 0.23]))
+    share = density.probdensity_per_sr / place.probdensity_per_sr.max()
+    assert share[:4] == pytest.approx(1.0)
+    assert share[4] < 0.5
+
+
+def test_a_rectangle_that_is_none_is_the_circle_about_it():
+    corners = [[359.0, 0.0], [0.0, 0.0], [1.0, 0.0]]
     notice = read(gcn("maxi/gsc.unknown", ra=0.0, dec=0.0, rectangular_error_corners=corners))
-    assert notice.localization.radius_deg == pytest.approx(2.0**0.5, abs=1e-4)
+    assert notice.localization.radius_deg == pytest.approx(1.0, abs=1e-9)
 
 
 @pytest.mark.parametrize("stub", ["stuff", "hhhh...", "H4sIAAAAAAAAAC.......", ""])
