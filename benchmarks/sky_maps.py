@@ -21,6 +21,7 @@ from benchmarks.timing import Effort, Way
 from skymaps.fits import read_cells, read_sky_map
 from skymaps.healpix import FULL_SKY_SR, MAX_ORDER, Positions
 from skymaps.overlap import overlap
+from skymaps.packed import ROUNDING, map_of_packed, packed_of_map
 from skymaps.skymap import SkyMap
 from skymaps.volume import match_volume
 
@@ -37,6 +38,7 @@ def map_rows(effort: Effort, real_data: Path | None) -> Iterator[SkyRow]:
     yield from _match_rows(effort, data)
     yield from _volume_rows(effort, data)
     yield from _overlap_rows(effort)
+    yield from _size_rows(data)
 
 
 def _read_rows(effort: Effort, data: bytes) -> Iterator[SkyRow]:
@@ -109,6 +111,25 @@ def _overlap_rows(effort: Effort) -> Iterator[SkyRow]:
     theirs = raven_overlap(a, b)
     peer = f"ligo.raven.search.skymap_overlap_integral ({theirs() / truth:.3f} of the exact sum)"
     yield from rows_of(effort, Measure("overlap", peer, bar=BARS["overlap"]), theirs, **ways)
+
+
+def _size_rows(data: bytes) -> Iterator[SkyRow]:
+    sky_map = read_sky_map(data)
+    for name, with_distance in (("wire", False), ("wire-with-distance", True)):
+        packed = packed_of_map(sky_map, with_distance=with_distance)
+        told = map_of_packed(packed).published_density_per_sr
+        same = np.allclose(told, sky_map.published_density_per_sr, rtol=1.01 * ROUNDING, atol=0.0)
+        require(same, "the densities before and after packing")
+        peer = "the FITS file as received (density and distance, f8)"
+        yield SkyRow(
+            name,
+            len(packed),
+            "bytes",
+            peer,
+            len(data),
+            len(data) / len(packed),
+            None if with_distance else BARS["wire"],
+        )
 
 
 _CROSSING = (3, 11)

@@ -130,7 +130,7 @@ def _map_of_bytes(data: bytes) -> SkyMap:
     if flags & PARTIAL:
         gap = np.frombuffer(data, "<i8", n, at).astype(np.int64)
         at += 8 * n
-    lo, hi = _tiled(order, gap)
+    lo, hi = tiled_ranges(order, gap)
     layers = []
     for form in _forms(flags):
         layers.append(np.frombuffer(data, form, n, at).astype(np.float64))
@@ -166,7 +166,7 @@ def _forms(flags: int) -> list[str]:
     return ["<f4" if flags & (NARROW << i) else "<f8" for i in range(n_layers)]
 
 
-def _tiled(
+def tiled_ranges(
     order: NDArray[np.int64], gap: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Ranges of consecutive cells after their gaps, refused once they leave the sky."""

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from benchmarks import __main__ as command
 from benchmarks import subjects
+from benchmarks.agreement import DisagreementError
 from benchmarks.subjects import Setting
 from benchmarks.timing import Effort, Row
 
@@ -82,7 +83,7 @@ def test_a_peer_that_disagrees_is_not_timed(monkeypatch):
         return SimpleNamespace(probdensity=zero, searched_prob=zero)
 
     monkeypatch.setattr(subjects, "crossmatch", wrong)
-    with pytest.raises(subjects.DisagreementError, match="the densities at 1 positions differ"):
+    with pytest.raises(DisagreementError, match="the densities at 1 positions differ"):
         command.measured(["map-match"], TINY)
 
 
