@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sqlalchemy.exc import OperationalError
 
 from benchmarks.databases import NewStore
-from benchmarks.lookback_rows import AlertRows, Question, connected, copy_rows
+from benchmarks.lookback_rows import AlertRows, Question, connected, copy_rows, settle
 from correlator.errors import ConfigurationError
 
 PEER = "healpix-alchemy: tile contains point, SP-GiST on the tiles, the same times; one run"
@@ -73,7 +73,7 @@ class Peer:
                 copy_rows(connection, "alerts", names, _rows(rows))
                 connection.execute("SET maintenance_work_mem = '1GB'")
                 connection.execute("CREATE INDEX ix_alerts_hpx ON alerts (hpx)")
-                connection.execute("VACUUM (ANALYZE) alerts")
+                settle(connection, "alerts")
             try:
                 yield cls(engine, alerts, tiles)
             finally:

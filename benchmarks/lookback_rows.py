@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,8 +126,7 @@ def fill_postgresql(url: str, alerts: AlertRows) -> None:
         connection.execute("SET maintenance_work_mem = '1GB'")
         connection.execute("ALTER TABLE objects ADD CONSTRAINT pk_objects PRIMARY KEY (object_key)")
         connection.execute(row[0])
-        # As autovacuum does sooner or later: an index alone answers for pages that it has seen.
-        connection.execute("VACUUM (ANALYZE) objects")
+        settle(connection, "objects")
 
 
 def connected(url: str) -> psycopg.Connection[Any]:
@@ -149,6 +149,14 @@ def copy_rows(
         for rows in chunks:
             for row in rows:
                 copy.write_row(row)
+
+
+def settle(connection: psycopg.Connection[Any], table: str) -> None:
+    """Have done at once what a server does sooner or later after millions of rows."""
+    # An index alone answers for the pages that a vacuum has seen.
+    connection.execute(f"VACUUM (ANALYZE) {table}")
+    with suppress(psycopg.errors.InsufficientPrivilege):
+        connection.execute("CHECKPOINT")
 
 
 def _table_rows(alerts: AlertRows) -> Iterator[list[tuple[Any, ...]]]:
