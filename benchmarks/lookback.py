@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.agreement import require
 from benchmarks.counterparts import merger_notices
 from benchmarks.databases import NewStore
 from benchmarks.lookback_peer import PEER, Peer
@@ -35,7 +36,6 @@ from benchmarks.lookback_rows import (
     fill_sqlite,
     number_of,
 )
-from benchmarks.subjects import DisagreementError
 from benchmarks.timing import Effort, Row
 from correlator.errors import ConfigurationError
 from correlator.policy import DAY_S
@@ -162,8 +162,7 @@ def _peer_rows(
 
 
 def _require_equal(told: NDArray[np.int64], found: NDArray[np.int64], name: str) -> None:
-    if not np.array_equal(told, found):
-        raise DisagreementError(f"{name} and a look at every alert differ: nothing is timed")
+    require(np.array_equal(told, found), f"{name} and a look at every alert")
 
 
 def a_merger() -> Localization:

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 
 from benchmarks import lookback as subject
+from benchmarks.agreement import DisagreementError
 from benchmarks.databases import new_database
 from benchmarks.lookback import LookbackSetting, a_merger, lookback, timed_rows
 from benchmarks.lookback_rows import Question, alert_rows, number_of
-from benchmarks.subjects import DisagreementError
 from benchmarks.timing import Effort
 from skymaps.runs import SkyRuns
 
