@@ -9,8 +9,6 @@ TOOLS   := $(VENV)/.tools
 
 RUN     := deploy/.run
 
-BENCH   := $(VENV)/.bench
-
 .PHONY: demo test lint types imports bench slow clean servers servers-start servers-stop
 
 demo: $(RUNTIME)  ## a simulated night through the pipeline; DEMO_EXIT=1 ends it after the lists
@@ -32,7 +30,7 @@ imports: $(TOOLS)
 types: $(TOOLS)  ## mypy, strict
 	$(BIN)/mypy
 
-bench: $(BENCH)  ## the benchmarks, as ratios
+bench: $(TOOLS)  ## the benchmarks, as ratios
 	$(BIN)/python -m benchmarks
 
 servers:  ## what Kafka and PostgreSQL need on this machine: docs/operations/servers.md
@@ -56,10 +54,6 @@ $(RUNTIME): pyproject.toml constraints.txt
 
 $(TOOLS): $(RUNTIME)
 	$(PIP) install --constraint constraints.txt --group test --group bench --group lint --group typing
-	touch $@
-
-$(BENCH): $(TOOLS)
-	$(PIP) install --constraint constraints.txt --group bench
 	touch $@
 
 clean:
