@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skymaps.errors import SkyMapError
-from skymaps.healpix import separation_deg
+from skymaps.healpix import cell_area_sr, orders_of_ranges, separation_deg
 from skymaps.shapes import FISHER_R68_FACTOR, Circle, SystematicComponent
 from skymaps.skymap import SkyMap
-from skymaps.tiles import CORE_WIDTHS, GAUSSIAN_SAMPLE, tiled
+from skymaps.tiles import CORE_WIDTHS, GAUSSIAN_SAMPLE, cells_of_shape, tiled
 
 Floats = NDArray[np.float64]
 
@@ -70,23 +70,37 @@ def annulus(
     SkyMapError
         A value outside its range, or an annulus too thin for its length.
     """
-    if not 0.0 <= radius_deg <= 180.0:
-        raise SkyMapError("the radius of an annulus lies in [0, 180] deg", radius_deg)
-    if not MIN_HALF_WIDTH_DEG <= half_width_deg <= 180.0:
-        raise SkyMapError(
-            f"the half width of an annulus lies in [{MIN_HALF_WIDTH_DEG}, 180] deg", half_width_deg
-        )
-    # The rest of the rules are those of a circle of that half width.
-    around = Circle(ra_deg, dec_deg, half_width_deg, level, False, tuple(systematics))
-    statistical = _sigma_deg(radius_deg, half_width_deg, around.level)
-    components = around.systematics or (SystematicComponent(1.0, 0.0),)
-    total = math.fsum(component.weight for component in components)
-    parts = []
-    for component in components:
-        sigma_deg = math.hypot(statistical, FISHER_R68_FACTOR * component.r68_deg)
-        mass = _mass_sr(radius_deg, sigma_deg, 0.0, 180.0)
-        parts.append((component.weight / total / mass, sigma_deg))
-    return tiled(_Annulus(around.ra_deg, around.dec_deg, radius_deg, tuple(parts)))
+    return tiled(_annulus(ra_deg, dec_deg, radius_deg, half_width_deg, level, systematics))
+
+
+def crossing(
+    annuli: Sequence[tuple[float, float, float, float]], level: float = LEVEL_3_SIGMA
+) -> SkyMap:
+    """Map of where several annuli cross: their product, normalised.
+
+    Its cells are fine where all of them are near, so that the box of thin annuli, or the long arc
+    where they graze each other, is held better than by the product of their maps. The annuli are
+    taken as independent; of three spacecraft any two pairs are.
+
+    Parameters
+    ----------
+    annuli
+        RA and dec of the centre, radius and half width of each [deg].
+    level
+        Probability within each half width, in (0, 1).
+
+    Raises
+    ------
+    SkyMapError
+        See :func:`annulus`; annuli that do not meet anywhere within four widths.
+    """
+    if not annuli:
+        raise SkyMapError("one annulus or more crosses")
+    shape = _Crossing(tuple(_annulus(*each, level) for each in annuli))
+    lo, hi, density = cells_of_shape(shape)
+    if not density.max() > math.exp(-(CORE_WIDTHS**2) / 2.0):
+        raise SkyMapError(f"annuli meet within {CORE_WIDTHS:g} widths somewhere")
+    return SkyMap(lo, hi, density / float((density * cell_area_sr(orders_of_ranges(lo, hi))).sum()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +111,10 @@ class _Annulus:
     dec_deg: float
     radius_deg: float
     parts: tuple[tuple[float, float], ...]
+
+    @property
+    def peak_per_sr(self) -> float:
+        return math.fsum(peak for peak, _ in self.parts)
 
     @property
     def width_deg(self) -> float:
@@ -116,6 +134,58 @@ class _Annulus:
     def _off_deg(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
         t_deg = separation_deg(ra_deg, dec_deg, self.ra_deg, self.dec_deg)
         return np.abs(t_deg - self.radius_deg)
+
+
+@dataclass(frozen=True, slots=True)
+class _Crossing:
+    """The product of annuli, each relative to its peak."""
+
+    annuli: tuple[_Annulus, ...]
+
+    @property
+    def width_deg(self) -> float:
+        return min(each.width_deg for each in self.annuli)
+
+    @property
+    def sample_deg(self) -> float:
+        return GAUSSIAN_SAMPLE * self.width_deg
+
+    def beyond_deg(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
+        beyond = [each.beyond_deg(ra_deg, dec_deg) for each in self.annuli]
+        return np.asarray(np.max(beyond, axis=0))
+
+    def probdensity_per_sr(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
+        relative = [
+            each.probdensity_per_sr(ra_deg, dec_deg) / each.peak_per_sr for each in self.annuli
+        ]
+        return np.asarray(np.prod(relative, axis=0))
+
+
+def _annulus(
+    ra_deg: float,
+    dec_deg: float,
+    radius_deg: float,
+    half_width_deg: float,
+    level: float,
+    systematics: Sequence[SystematicComponent] = (),
+) -> _Annulus:
+    if not 0.0 <= radius_deg <= 180.0:
+        raise SkyMapError("the radius of an annulus lies in [0, 180] deg", radius_deg)
+    if not MIN_HALF_WIDTH_DEG <= half_width_deg <= 180.0:
+        raise SkyMapError(
+            f"the half width of an annulus lies in [{MIN_HALF_WIDTH_DEG}, 180] deg", half_width_deg
+        )
+    # The rest of the rules are those of a circle of that half width.
+    around = Circle(ra_deg, dec_deg, half_width_deg, level, False, tuple(systematics))
+    statistical = _sigma_deg(radius_deg, half_width_deg, around.level)
+    components = around.systematics or (SystematicComponent(1.0, 0.0),)
+    total = math.fsum(component.weight for component in components)
+    parts = []
+    for component in components:
+        sigma_deg = math.hypot(statistical, FISHER_R68_FACTOR * component.r68_deg)
+        mass = _mass_sr(radius_deg, sigma_deg, 0.0, 180.0)
+        parts.append((component.weight / total / mass, sigma_deg))
+    return _Annulus(around.ra_deg, around.dec_deg, radius_deg, tuple(parts))
 
 
 def _mass_sr(radius_deg: float, sigma_deg: float, low_deg: float, high_deg: float) -> float:

@@ -55,8 +55,8 @@ def polygon(corners_deg: Sequence[tuple[float, float]], level: float) -> SkyMap:
 
     The corners may come in any order: they are joined by great circles in the order of their
     directions from their middle, from which the whole polygon must be seen. Where annuli cross at
-    so small an angle that the box is a long arc, it is no polygon: combine their maps
-    (:func:`skymaps.overlap.combined`).
+    so small an angle that the box is a long arc, it is no polygon but their
+    :func:`skymaps.annuli.crossing`.
 
     Parameters
     ----------

@@ -82,10 +82,21 @@ def tiled(shape: Shape) -> SkyMap:
     SkyMapError
         A shape so thin that it needs more cells.
     """
+    return SkyMap(*cells_of_shape(shape))
+
+
+def cells_of_shape(shape: Shape) -> tuple[Indices, Indices, Floats]:
+    """Order-29 ranges of the cells of :func:`tiled`, and the mean density in each.
+
+    Raises
+    ------
+    SkyMapError
+        A shape so thin that it needs more cells.
+    """
     for halvings in range(MAX_HALVINGS + 1):
         cells = _divided(shape, 0.5**halvings)
         if cells is not None:
-            return SkyMap(*ranges_of_cells(*cells), _mean_density(shape, *cells))
+            return *ranges_of_cells(*cells), _mean_density(shape, *cells)
     longest = 2**MAX_HALVINGS / CELLS_A_WIDTH
     raise SkyMapError(
         f"a shape needs at most {MAX_TILES} cells of {longest:g} widths [deg]", shape.width_deg

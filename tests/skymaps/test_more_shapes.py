@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skymaps.annuli import LEVEL_3_SIGMA, annulus
+from skymaps.annuli import LEVEL_3_SIGMA, annulus, crossing
 from skymaps.ellipses import asymmetric, ellipse
 from skymaps.errors import SkyMapError
 from skymaps.healpix import FULL_SKY_SR, Positions
@@ -71,6 +71,22 @@ def test_an_ellipse_of_equal_axes_is_the_circle(ra_deg, dec_deg, radius_deg, lev
     np.testing.assert_allclose(*density, rtol=1e-6, atol=1e-9 * peak)
 
 
+GRB_240913C = [
+    (333.897, -8.566, 50.692, 1.965),
+    (56.462, 86.015, 62.390, 17.278),
+    (95.231, 23.495, 73.181, 0.024),
+]
+"""Annuli of GCN Circular 37538, which cross in a box of 3075 arcmin2, 20.8 deg long."""
+
+
+def on_annuli(annuli, *places):
+    each = [
+        truth.annulus_density(truth.centre_of(*a[:2]), *a[2:], LEVEL_3_SIGMA, *places)
+        for a in annuli
+    ]
+    return np.prod(each, axis=0)
+
+
 SHAPES = {
     "ellipse": (
         ellipse(10.0, -89.0, 6.0, 1.5, 35.0, 0.9),
@@ -96,6 +112,7 @@ SHAPES = {
             truth.centre_of(334.296, -2.846), 47.219, 3.486, LEVEL_3_SIGMA, *at
         ),
     ),
+    "crossing": (crossing(GRB_240913C[:2]), lambda *at: on_annuli(GRB_240913C[:2], *at)),
 }
 
 
@@ -208,6 +225,29 @@ def test_a_thin_annulus_is_coarser_than_it_is_wide(radius_deg, half_width_deg):
 def test_an_annulus_too_thin_for_its_length_is_refused():
     with pytest.raises(SkyMapError, match="at most 262144 cells"):
         annulus(95.231, 23.495, 60.0, 0.0005)
+
+
+def test_annuli_cross_in_the_box_that_the_network_found():
+    made = crossing(GRB_240913C)
+    assert made.n_rows <= MAX_TILES
+    assert 3600.0 * made.area_deg2(LEVEL_3_SIGMA) == pytest.approx(3075.0, rel=0.05)
+
+
+def test_annuli_that_do_not_meet_are_refused():
+    with pytest.raises(SkyMapError, match="meet within"):
+        crossing([(0.0, 90.0, 30.0, 1.0), (0.0, -90.0, 30.0, 1.0)])
+    with pytest.raises(SkyMapError, match="one annulus or more"):
+        crossing([])
+
+
+@pytest.mark.parametrize("minor_deg", [1.0, 0.3, 0.06])
+def test_the_overlap_of_ellipses_is_that_of_gaussians(minor_deg):
+    """Small against the sphere, where I = 2 / sqrt(det(A + B)) of their covariances."""
+    made = ellipse(30.0, -20.0, 1.0, minor_deg, 40.0, 0.9)
+    other = Circle(30.0, -20.0, 1.0, 0.9, True)
+    a, b = (np.radians(axes) ** 2 / (-2.0 * np.log(0.1)) for axes in ([1.0, minor_deg], [1.0, 1.0]))
+    assert overlap(made, made) == pytest.approx(2.0 / np.sqrt(np.prod(a + a)), rel=2e-3)
+    assert overlap(made, other) == pytest.approx(2.0 / np.sqrt(np.prod(a + b)), rel=2e-3)
 
 
 WIDE = {

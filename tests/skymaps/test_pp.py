@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import kstest
 
 from ingest_vo import systematics
-from skymaps.annuli import LEVEL_3_SIGMA, annulus
+from skymaps.annuli import LEVEL_3_SIGMA, annulus, crossing
 from skymaps.ellipses import asymmetric, ellipse
 from skymaps.healpix import Positions, unit_vectors
 from skymaps.polygons import polygon
@@ -89,6 +89,22 @@ def axes(*each):
     return np.array(each)
 
 
+def drawn_from_crossing(rng):
+    """Places of one annulus, kept by the density of the other."""
+    kept = Positions.of([], [])
+    while len(kept) < N_DRAWS:
+        some = truth.drawn_from_annulus(
+            truth.centre_of(95.231, 23.495), 73.181, 0.3, LEVEL_3_SIGMA, N_DRAWS, rng
+        )
+        other = truth.centre_of(333.897, -8.566), 50.692, 1.965, LEVEL_3_SIGMA
+        share = truth.annulus_density(*other, some.ra_deg, some.dec_deg)
+        good = rng.uniform(size=N_DRAWS) < share
+        kept = Positions.of(
+            np.append(kept.ra_deg, some.ra_deg[good]), np.append(kept.dec_deg, some.dec_deg[good])
+        )
+    return Positions.of(kept.ra_deg[:N_DRAWS], kept.dec_deg[:N_DRAWS])
+
+
 BOX = [(345.72, 19.547), (345.464, 19.29), (347.309, 17.634), (347.566, 17.889)]
 SHAPES = {
     "ellipse": (
@@ -126,6 +142,10 @@ SHAPES = {
         lambda rng: truth.drawn_from_annulus(
             truth.centre_of(95.231, 23.495), 73.181, 0.024, LEVEL_3_SIGMA, N_DRAWS, rng
         ),
+    ),
+    "crossing": (
+        crossing([(333.897, -8.566, 50.692, 1.965), (95.231, 23.495, 73.181, 0.3)]),
+        drawn_from_crossing,
     ),
     "polygon": (polygon(BOX, 0.9), lambda rng: truth.drawn_from_polygon(BOX, 0.9, N_DRAWS, rng)),
     "polygon and no more": (
