@@ -48,7 +48,7 @@ makers = st.one_of(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 @given(makers)
 def test_a_shape_is_a_whole_tiling_of_bounded_size_that_sums_to_one(made):
     assert made.sum_before_normalising == pytest.approx(1.0, abs=2e-4)
@@ -57,7 +57,7 @@ def test_a_shape_is_a_whole_tiling_of_bounded_size_that_sums_to_one(made):
     assert localization_of_bytes(made.to_bytes()) == made
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(ra, dec, size, st.sampled_from([0.5, 0.683, 0.9]), st.sampled_from([(), GBM]))
 def test_an_ellipse_of_equal_axes_is_the_circle(ra_deg, dec_deg, radius_deg, level, systematics):
     made = ellipse(ra_deg, dec_deg, radius_deg, radius_deg, 33.0, level, systematics)
@@ -89,37 +89,38 @@ def on_annuli(annuli, *places):
 
 SHAPES = {
     "ellipse": (
-        ellipse(10.0, -89.0, 6.0, 1.5, 35.0, 0.9),
+        lambda: ellipse(10.0, -89.0, 6.0, 1.5, 35.0, 0.9),
         lambda *at: truth.ellipse_density(
             truth.centre_of(10.0, -89.0), np.array([6.0, 6.0, 1.5, 1.5]), 35.0, 0.9, *at
         ),
     ),
     "tiny": (
-        ellipse(0.0, 45.0, 2.0 / 3600.0, 1.0 / 3600.0, 120.0, 0.683),
+        lambda: ellipse(0.0, 45.0, 2.0 / 3600.0, 1.0 / 3600.0, 120.0, 0.683),
         lambda *at: truth.ellipse_density(
             truth.centre_of(0.0, 45.0), np.array([2.0, 2.0, 1.0, 1.0]) / 3600.0, 120.0, 0.683, *at
         ),
     ),
     "asymmetric": (
-        asymmetric(359.8, 60.0, (2.4, 0.8), (0.7, 0.5), 0.9),
+        lambda: asymmetric(359.8, 60.0, (2.4, 0.8), (0.7, 0.5), 0.9),
         lambda *at: truth.ellipse_density(
             truth.centre_of(359.8, 60.0), np.array([0.7, 0.5, 1.2, 0.4]), 0.0, 0.9, *at
         ),
     ),
     "annulus": (
-        annulus(334.296, -2.846, 47.219, 3.486),
+        lambda: annulus(334.296, -2.846, 47.219, 3.486),
         lambda *at: truth.annulus_density(
             truth.centre_of(334.296, -2.846), 47.219, 3.486, LEVEL_3_SIGMA, *at
         ),
     ),
-    "crossing": (crossing(GRB_240913C[:2]), lambda *at: on_annuli(GRB_240913C[:2], *at)),
+    "crossing": (lambda: crossing(GRB_240913C[:2]), lambda *at: on_annuli(GRB_240913C[:2], *at)),
 }
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_cells_have_the_mean_of_the_density_over_them(name):
     """Sixty-four by sixty-four places in each of some cells, of which the map asked fewer."""
-    made, density = SHAPES[name]
+    make, density = SHAPES[name]
+    made = make()
     rng = np.random.default_rng(3)
     dense = np.flatnonzero(made.probdensity_per_sr > 1e-3 * made.probdensity_per_sr.max())
     rows = rng.choice(dense, 30, replace=False)
@@ -211,7 +212,7 @@ def test_regions_beyond_the_level_of_a_polygon_stay_near_it():
 
 @pytest.mark.parametrize(
     ("radius_deg", "half_width_deg"),
-    [(20.0, 0.01), pytest.param(60.0, 0.005, marks=pytest.mark.slow)],
+    [(20.0, 0.02), pytest.param(60.0, 0.005, marks=pytest.mark.slow)],
 )
 def test_a_thin_annulus_is_coarser_than_it_is_wide(radius_deg, half_width_deg):
     made = annulus(95.231, 23.495, radius_deg, half_width_deg)
@@ -251,23 +252,23 @@ def test_the_overlap_of_ellipses_is_that_of_gaussians(minor_deg):
 
 
 WIDE = {
-    "ellipse": ellipse(40.0, 5.0, 40.0, 20.0, 70.0, 0.9),
-    "annulus": annulus(300.0, -10.0, 80.0, 30.0),
-    "polygon": polygon(boxed(30.0, 10.0, 60.0), 0.9),
-    "circle": tiles_of(Circle(50.0, 0.0, 30.0, 0.9, True)),
+    "ellipse": lambda: ellipse(40.0, 5.0, 40.0, 20.0, 70.0, 0.9),
+    "annulus": lambda: annulus(300.0, -10.0, 80.0, 30.0),
+    "polygon": lambda: polygon(boxed(30.0, 10.0, 60.0), 0.9),
+    "circle": lambda: tiles_of(Circle(50.0, 0.0, 30.0, 0.9, True)),
 }
 
 
 @pytest.mark.parametrize(("one", "other"), [("ellipse", "annulus"), ("polygon", "ellipse"),
                                             ("annulus", "circle")])  # fmt: skip
 def test_the_overlap_of_shapes_is_the_dense_sum(one, other):
-    order = 9
-    assert max(WIDE[one].order.max(), WIDE[other].order.max()) <= order
+    a, b = WIDE[one](), WIDE[other]()
+    order = max(a.order.max(), b.order.max())
     index_29 = np.arange(12 * 4**order) << (2 * (29 - order))
     at = Positions(index_29 * 0.0, index_29 * 0.0, index_29)
-    product = WIDE[one].match(at).probdensity_per_sr * WIDE[other].match(at).probdensity_per_sr
+    product = a.match(at).probdensity_per_sr * b.match(at).probdensity_per_sr
     expected = FULL_SKY_SR**2 * product.mean()
-    assert overlap(WIDE[one], WIDE[other]) == pytest.approx(expected, rel=1e-6)
+    assert overlap(a, b) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(
