@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections import defaultdict
 from typing import NamedTuple
 
 import numpy as np
@@ -34,11 +35,13 @@ Indices = NDArray[np.int64]
 
 FORMS = ("fits", "json", "ascii")
 
-MAX_MOC_BYTES = 64 * 2**20
+MAX_MOC_BYTES, MAX_TEXT_BYTES = 64 * 2**20, 4 * 2**20
 MAX_MOC_CELLS = 2_000_000
-"""Bounds of what is read; a region of a map of 200,000 cells has some thousands."""
+"""Bounds of what is read: a region of a map of 200,000 cells has some thousands. A text takes up to
+100 times its length in memory."""
 
 _CELL_COLUMNS = frozenset({"UNIQ", "NPIX", "RANGE"})
+_KEY = re.compile(r"\d{1,2}", re.ASCII)
 _ORDER = re.compile(r"\s*(\d{1,2})\s*/", re.ASCII)
 _RUN = re.compile(r"[\s,]*(\d{1,19})(?:-(\d{1,19}))?(?![\d/])", re.ASCII)
 
@@ -146,6 +149,8 @@ def ranges_of_moc(content: bytes) -> Indices:
         raise SkyMapError(f"a MOC has at most {MAX_MOC_BYTES} bytes", len(content))
     if content.startswith((b"SIMPLE", b"\x1f\x8b")):
         return _united(_ranges_of_fits(content))
+    if len(content) > MAX_TEXT_BYTES:
+        raise SkyMapError(f"a MOC in text has at most {MAX_TEXT_BYTES} bytes", len(content))
     try:
         text = content.decode("ascii").strip()
     except UnicodeDecodeError as error:
@@ -241,7 +246,7 @@ def _ranges_of_json(text: str) -> Indices:
         raise SkyMapError("a MOC in JSON is an object", text[:40]) from error
     found = [np.empty((0, 2), dtype=np.int64)]
     for order, ipix in said.items():
-        if not order.isdecimal() or not isinstance(ipix, list):
+        if not _KEY.fullmatch(order) or not isinstance(ipix, list):
             raise SkyMapError("a MOC in JSON has a list of cells for each order", order)
         if not all(type(each) is int and 0 <= each < END_29 for each in ipix):
             raise SkyMapError("the cells of a MOC are whole numbers of the sky", order)
@@ -251,18 +256,21 @@ def _ranges_of_json(text: str) -> Indices:
 
 
 def _ranges_of_ascii(text: str) -> Indices:
-    found, at = [np.empty((0, 2), dtype=np.int64)], 0
+    ends: dict[int, list[int]] = defaultdict(list)
+    at = 0
     while at < len(text):
         start = _ORDER.match(text, at)
         if not start:
             raise SkyMapError("a MOC in ASCII is order/cells", text[at : at + 40])
-        at, runs = start.end(), []
+        at, of_order = start.end(), ends[int(start[1])]
         while run := _RUN.match(text, at):
             # Larger ones than the sky has do not fit.
-            runs.append([min(int(end), END_29) for end in (run[1], run[2] or run[1])])
+            of_order += [min(int(end), END_29) for end in (run[1], run[2] or run[1])]
             at = run.end()
-        ends = np.array(runs, dtype=np.int64).reshape(-1, 2)
-        found.append(_runs_at(int(start[1]), ends[:, 0], ends[:, 1]))
+    found = [np.empty((0, 2), dtype=np.int64)]
+    for order, pairs in ends.items():
+        runs = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+        found.append(_runs_at(order, runs[:, 0], runs[:, 1]))
     return np.concatenate(found)
 
 

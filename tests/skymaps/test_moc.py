@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import tracemalloc
 
 import healpy
 import numpy as np
@@ -16,7 +17,15 @@ from scipy.stats import kstest
 
 from skymaps.errors import SkyMapError
 from skymaps.healpix import Positions, ranges_of_cells, uniq_of_ranges
-from skymaps.moc import FORMS, cells_of, moc_of, moc_of_ranges, ranges_of_moc, region_of_moc
+from skymaps.moc import (
+    FORMS,
+    MAX_TEXT_BYTES,
+    cells_of,
+    moc_of,
+    moc_of_ranges,
+    ranges_of_moc,
+    region_of_moc,
+)
 from skymaps.shapes import Circle
 from skymaps.skymap import SkyMap
 from tests.skymaps.sky_factory import random_map
@@ -159,6 +168,7 @@ def of_table(values, form="1K", name="UNIQ", **header):
         (b"\xff\xfe", "FITS, JSON or ASCII"),
         (b"{", "is an object"),
         (b'{"a": [1]}', "a list of cells for each order"),
+        (b'{"%s": [1]}' % (b"1" * 5000), "a list of cells for each order"),
         (b'{"3": "x"}', "a list of cells for each order"),
         (b'{"3": [-1]}', "whole numbers of the sky"),
         (b'{"3": [1.0]}', "whole numbers of the sky"),
@@ -192,6 +202,22 @@ def test_any_bytes_are_a_moc_or_refused(content):
         return
     assert (ranges[:, 0] < ranges[:, 1]).all()
     assert (ranges[1:, 0] > ranges[:-1, 1]).all()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"29/" + b"1 999 " * 40_000, b'{"29":[' + b"999," * 60_000 + b"1]}", b"3/" * 120_000],
+    ids=["ascii", "json", "orders"],
+)
+def test_a_text_takes_no_more_than_a_hundred_times_its_length(content):
+    tracemalloc.start()
+    try:
+        ranges_of_moc(content)
+        assert tracemalloc.get_traced_memory()[1] < 100 * len(content)
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(SkyMapError, match="a MOC in text has at most"):
+        ranges_of_moc(content + b" " * MAX_TEXT_BYTES)
 
 
 @settings(deadline=None)
