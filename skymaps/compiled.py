@@ -88,8 +88,6 @@ def pairs(
     first: Indices,
     number: Indices,
     target: Targets,
-    first_row: Indices,
-    first_node: Indices,
     branch: Targets,
     place: Floats,
     slot: Indices,
@@ -120,10 +118,6 @@ def pairs(
             while at <= NODE and at > OTHER:
                 child = (index >> shift if shift >= 0 else index << -shift) & (BRANCHES - 1)
                 at = np.int64(branch[NODE - at, child])
-                if at >= 0:
-                    at += first_row[which]
-                elif at != NOTHING:
-                    at -= first_node[which]
                 shift -= 4
             if at == NOTHING:
                 continue

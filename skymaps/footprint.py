@@ -9,7 +9,6 @@ a search, by whole numbers alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -65,6 +64,8 @@ class Footprint:
     row
         Density [1/sr], credible level and probability of the map's cells in the region, shape
         ``(n_rows, 3)``.
+    cell_of_row, cell_of_node
+        The cell in which each begins.
     farthest
         1 - cos of the angle from the centre of a circle beyond which nothing is inside.
     """
@@ -75,6 +76,8 @@ class Footprint:
     target: Targets
     branch: Targets
     row: NDArray[np.float64]
+    cell_of_row: NDArray[np.uint16]
+    cell_of_node: NDArray[np.uint16]
     farthest: float = 0.0
 
     @classmethod
@@ -91,15 +94,19 @@ class Footprint:
         if isinstance(localization, SkyMap):
             return _of_map(localization, level)
         cell = cells_of_ranges(localization.cover(level), INDEX_ORDER).astype(np.uint16)
-        nodes, rows = np.empty((0, BRANCHES), dtype=np.int32), np.empty((0, 3))
-        if not isinstance(localization, Circle):
-            target = np.full(len(cell), OTHER, dtype=np.int32)
-            return cls(localization, level, cell, target, nodes, rows)
-        target, farthest = (
-            np.full(len(cell), CIRCLE, dtype=np.int32),
-            _farthest(localization, level),
+        is_circle = isinstance(localization, Circle)
+        none = np.empty(0, dtype=np.uint16)
+        return cls(
+            localization,
+            level,
+            cell,
+            np.full(len(cell), CIRCLE if is_circle else OTHER, dtype=np.int32),
+            np.empty((0, BRANCHES), dtype=np.int32),
+            np.empty((0, 3)),
+            none,
+            none,
+            _farthest(localization, level) if isinstance(localization, Circle) else 0.0,
         )
-        return cls(localization, level, cell, target, nodes, rows, farthest)
 
 
 def _farthest(circle: Circle, level: float) -> float:
@@ -124,7 +131,7 @@ def _of_map(sky_map: SkyMap, level: float) -> Footprint:
     n_cells = np.int64(1) << (2 * (INDEX_ORDER - order[whole]))
     before = np.cumsum(n_cells) - n_cells
     cells = np.repeat((lo[whole] >> INDEX_SHIFT) - before, n_cells) + np.arange(n_cells.sum())
-    shared, branch = _trees(lo, order, fine)
+    shared, branch, cell_of_node = _trees(lo, order, fine)
     cell = np.concatenate([cells, shared])
     target = np.concatenate([np.repeat(whole, n_cells), NODE - np.arange(len(shared))])
     by_cell = np.argsort(cell)
@@ -135,15 +142,18 @@ def _of_map(sky_map: SkyMap, level: float) -> Footprint:
         target[by_cell].astype(np.int32),
         branch,
         row,
+        (lo >> INDEX_SHIFT).astype(np.uint16),
+        cell_of_node.astype(np.uint16),
     )
 
 
-def _trees(lo: Indices, order: Indices, rows: Indices) -> tuple[Indices, Targets]:
-    """Cells that the ``rows`` share, all finer than a cell, and the nodes below them."""
+def _trees(lo: Indices, order: Indices, rows: Indices) -> tuple[Indices, Targets, Indices]:
+    """Cells that the ``rows`` share, all finer than a cell; the nodes below, and their cells."""
     top = lo[rows] >> INDEX_SHIFT
     begins = np.diff(top, prepend=-1) > 0
     node, n_nodes, n_before = np.cumsum(begins) - 1, int(begins.sum()), 0
     branches = [np.empty((0, BRANCHES), dtype=np.int32)]
+    cells = [top[begins]]
     for child_order in range(INDEX_ORDER + 2, MAX_ORDER + 2, 2):
         if not n_nodes:
             break
@@ -161,8 +171,8 @@ def _trees(lo: Indices, order: Indices, rows: Indices) -> tuple[Indices, Targets
         node, n_nodes = np.cumsum(begins) - 1, int(begins.sum())
         branch[at[begins]] = NODE - n_before - np.arange(n_nodes)
         branches.append(branch.reshape(-1, BRANCHES))
-    first = np.diff(top, prepend=-1) > 0
-    return top[first], np.concatenate(branches)
+        cells.append(lo[rows[begins]] >> INDEX_SHIFT)
+    return cells[0], np.concatenate(branches), np.concatenate(cells)
 
 
 def branch_of(index_29: Index, child_order: int) -> Index:
@@ -170,20 +180,3 @@ def branch_of(index_29: Index, child_order: int) -> Index:
     shift = 2 * (MAX_ORDER - child_order)
     # Below order 29 there is nothing: a cell of it has four equal branches of order 30.
     return (index_29 >> shift if shift >= 0 else index_29 << -shift) & (BRANCHES - 1)
-
-
-def begins(counts: Sequence[int] | Indices) -> Indices:
-    """Where each of some runs begins, and where the last one ends."""
-    return np.concatenate([[0], np.cumsum(np.asarray(counts, dtype=np.int64))]).astype(np.int64)
-
-
-def common_targets(
-    footprints: Sequence[Footprint], first_row: Indices, first_node: Indices
-) -> Targets:
-    """Targets of all footprints, rows and nodes counted through."""
-    targets = [np.empty(0, dtype=np.int32)]
-    for one, row, node in zip(footprints, first_row.tolist(), first_node.tolist(), strict=True):
-        is_map = len(one.row) > 0
-        target = np.where(one.target >= 0, one.target + row, one.target - node)
-        targets.append(target.astype(np.int32) if is_map else one.target)
-    return np.concatenate(targets)

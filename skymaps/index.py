@@ -21,19 +21,16 @@ from numpy.typing import NDArray
 
 from skymaps.circles import Circles
 from skymaps.footprint import (
-    BRANCHES,
     CIRCLE,
     INDEX_ORDER,
     INDEX_SHIFT,
-    N_CELLS,
     NODE,
     NOTHING,
     OTHER,
     Footprint,
-    begins,
     branch_of,
-    common_targets,
 )
+from skymaps.gathered import gathered
 from skymaps.healpix import Positions, components
 from skymaps.localization import Localization, SkyMatch
 from skymaps.pairs import PlaceMatch, SkyPairs
@@ -69,12 +66,9 @@ class SkyIndex:
     first
         Shape ``(n_cells + 1,)``.
     number, target
-        Of each entry the localization, and what it has in the cell: see :class:`Footprint`; rows
-        are those of ``place``, nodes those of ``branch``.
-    first_row, first_node
-        Of each localization, into ``place`` and ``branch``, whose targets count from there.
-    place
-        Density, level and cell probability of the rows of all maps, shape ``(n, 3)``.
+        Of each entry the localization, and what it has in the cell: see :class:`Footprint`.
+    branch, place
+        Nodes, and rows with density, level and cell probability, of all maps.
     """
 
     localizations: tuple[Localization, ...]
@@ -82,8 +76,6 @@ class SkyIndex:
     first: Indices
     number: Indices
     target: Targets
-    first_row: Indices
-    first_node: Indices
     branch: Targets
     place: NDArray[np.float64]
     circles: Circles
@@ -110,24 +102,8 @@ class SkyIndex:
         """
         if any(one.level != level for one in footprints):
             raise ValueError(f"footprints of level {level} are expected")
-        number = np.repeat(np.arange(len(footprints)), [len(one.cell) for one in footprints])
-        # numpy sorts 16-bit numbers by radix.
-        cell = np.concatenate([np.empty(0, np.uint16), *(one.cell for one in footprints)])
-        by_cell = np.argsort(cell, kind="stable")
-        first_row = begins([len(one.row) for one in footprints])[:-1]
-        first_node = begins([len(one.branch) for one in footprints])[:-1]
-        return cls(
-            tuple(one.localization for one in footprints),
-            level,
-            begins(np.bincount(cell, minlength=N_CELLS)),
-            number[by_cell],
-            common_targets(footprints, first_row, first_node)[by_cell],
-            first_row,
-            first_node,
-            np.concatenate([np.empty((0, BRANCHES), np.int32), *(f.branch for f in footprints)]),
-            np.concatenate([np.empty((0, 3)), *(one.row for one in footprints)]),
-            Circles.of(footprints),
-        )
+        localizations = tuple(one.localization for one in footprints)
+        return cls(localizations, level, *gathered(footprints), Circles.of(footprints))
 
     def match(self, positions: Positions, *, compiled: bool = False) -> SkyPairs:
         """Every pair of a position inside the region of a localization.
@@ -161,14 +137,12 @@ class SkyIndex:
         entry = np.repeat(begin - before, n_entries) + np.arange(len(row))
         number, target = self.number[entry], self.target[entry]
         below = np.flatnonzero((target <= NODE) & (target > OTHER))
-        node, child_order = NODE - target[below], INDEX_ORDER
+        child_order = INDEX_ORDER
         while len(below):
             child_order += 2
-            at = self.branch[node, branch_of(positions.index_29[row[below]], child_order)]
-            which = number[below]
-            target[below] = np.where(at >= 0, at + self.first_row[which], NOTHING)
-            deeper = np.flatnonzero(at <= NODE)
-            below, node = below[deeper], (NODE - at[deeper]) + self.first_node[which[deeper]]
+            branch = branch_of(positions.index_29[row[below]], child_order)
+            target[below] = at = self.branch[NODE - target[below], branch]
+            below = below[at <= NODE]
         return Candidates(row, number, target)
 
     def _judged(
@@ -202,12 +176,13 @@ class SkyIndex:
 
         ``h`` is that of the circles among them, if it is known.
         """
-        said, inside = np.zeros((len(row), 3)), np.empty(len(row), dtype=bool)
         is_circle = target == CIRCLE
-        some = slice(None) if is_circle.all() else is_circle
-        off = self._off(positions, row[some], number[some]) if h is None else h[some]
-        density, level = self.circles.match(self.circles.slot[number[some]], off)
-        said[some, 0], said[some, 1], inside[some] = density, level, level < self.level
+        if is_circle.all():
+            return self._circles_at(positions, row, number, h)
+        said, inside = np.empty((len(row), 3)), np.empty(len(row), dtype=bool)
+        some = np.flatnonzero(is_circle)
+        asked = row[some], number[some], None if h is None else h[some]
+        said[some], inside[some] = self._circles_at(positions, *asked)
         for one in np.unique(number[~is_circle]).tolist():
             where = np.flatnonzero(~is_circle & (number == one))
             at = row[where]
@@ -216,6 +191,18 @@ class SkyIndex:
             said[where] = np.stack(_layers(match), axis=1)
             inside[where] = match.inside(self.level)
         return said, inside
+
+    def _circles_at(
+        self,
+        positions: Positions,
+        row: Indices,
+        number: Indices,
+        h: NDArray[np.float64] | None,
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        off = self._off(positions, row, number) if h is None else h
+        said = np.zeros((len(row), 3))
+        said[:, 0], said[:, 1] = self.circles.match(self.circles.slot[number], off)
+        return said, said[:, 1] < self.level
 
     def _off(self, positions: Positions, row: Indices, number: Indices) -> NDArray[np.float64]:
         """1 - cos of the angles of positions from the centres of circles."""
@@ -239,8 +226,8 @@ class SkyIndex:
         row, number, target, layers = pairs(
             np.argsort(positions.index_29) if is_large else np.arange(len(positions)),
             positions.index_29,
-            *(self.first, self.number, self.target, self.first_row, self.first_node),
-            *(self.branch, self.place, self.circles.slot, self.circles.farthest),
+            *(self.first, self.number, self.target, self.branch, self.place),
+            *(self.circles.slot, self.circles.farthest),
             vectors,
             np.stack(self.circles.centre),
         )
@@ -283,11 +270,7 @@ class SkyIndex:
             child_order = INDEX_ORDER
             while OTHER < target <= NODE:
                 child_order += 2
-                at = self.branch.item(NODE - target, branch_of(index_29, child_order))
-                if at >= 0:
-                    target = at + self.first_row.item(number)
-                else:
-                    target = at if at == NOTHING else at - self.first_node.item(number)
+                target = self.branch.item(NODE - target, branch_of(index_29, child_order))
             if target >= 0:
                 said = self.place[target].tolist()
                 found.append(PlaceMatch(number, *said))
