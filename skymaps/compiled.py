@@ -85,7 +85,7 @@ def indices_29(ra_deg: Floats, dec_deg: Floats) -> Indices:
 def pairs(
     sequence: Indices,
     index_29: Indices,
-    first: Indices,
+    first: Targets,
     number: Indices,
     target: Targets,
     branch: Targets,

@@ -23,15 +23,17 @@ class Gathered(NamedTuple):
 
     Attributes
     ----------
-    first
-        Where the entries of each cell begin, and the last ones end, shape ``(n_cells + 1,)``.
+    first, n_entries
+        Where the entries of each cell begin, and the last ones end, shape ``(n_cells + 1,)``; how
+        many there are, shape ``(n_cells,)``.
     number, target
         Of each entry the footprint, and what it has there.
     branch, place
         Nodes, and rows: see :class:`Footprint`.
     """
 
-    first: Indices
+    first: Targets
+    n_entries: Indices
     number: Indices
     target: Targets
     branch: Targets
@@ -57,12 +59,13 @@ def gathered(footprints: Sequence[Footprint]) -> Gathered:
             row, node = row + len(one.row), node + len(one.branch)
         return np.concatenate(parts)
 
-    order = np.argsort(cell, kind="stable")
+    order, count = np.argsort(cell, kind="stable"), np.bincount(cell, minlength=N_CELLS)
     number = np.repeat(np.arange(len(footprints)), [len(one.cell) for one in footprints])
     place = np.concatenate([np.empty((0, 3)), *(one.row for one in footprints)])
     branch = numbered([one.branch for one in footprints]).reshape(-1, BRANCHES)
     return Gathered(
-        np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=N_CELLS))]).astype(np.int64),
+        np.concatenate([[0], np.cumsum(count)]).astype(np.int32),
+        count,
         number[order],
         numbered([one.target for one in footprints])[order],
         branch[node_order],

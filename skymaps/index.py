@@ -63,8 +63,8 @@ class SkyIndex:
     ----------
     localizations, level
         What is indexed: their regions of one credible level.
-    first
-        Shape ``(n_cells + 1,)``.
+    first, n_entries
+        Shape ``(n_cells + 1,)``; how many there are of each cell, shape ``(n_cells,)``.
     number, target
         Of each entry the localization, and what it has in the cell: see :class:`Footprint`.
     branch, place
@@ -73,7 +73,8 @@ class SkyIndex:
 
     localizations: tuple[Localization, ...]
     level: float
-    first: Indices
+    first: Targets
+    n_entries: Indices
     number: Indices
     target: Targets
     branch: Targets
@@ -130,9 +131,10 @@ class SkyIndex:
     def _candidates(self, positions: Positions) -> Candidates:
         """Pairs by cell, and down the trees."""
         cell = positions.index_29 >> INDEX_SHIFT
-        begin = self.first[cell]
-        n_entries = self.first[cell + 1] - begin
-        row = np.repeat(np.arange(len(cell)), n_entries)
+        count = self.n_entries.take(cell)
+        some = np.flatnonzero(count)
+        begin, n_entries = self.first.take(cell[some]), count[some]
+        row = np.repeat(some, n_entries)
         before = np.cumsum(n_entries) - n_entries
         entry = np.repeat(begin - before, n_entries) + np.arange(len(row))
         number, target = self.number[entry], self.target[entry]
