@@ -120,7 +120,7 @@ def link_of(a: Event, b: Event, rules: JointRules) -> JointLink | None:
         return None
     i_omega = None
     if first.localization is not None and other.localization is not None:
-        i_omega = overlap(first.localization, other.localization)
+        i_omega = _overlap(first.localization, other.localization)
         if not i_omega > rules.min_overlap:
             return None
     far_hz, is_targeted = _far(first, other, window, i_omega, rules)
@@ -286,6 +286,13 @@ def _worth(event: Event, policy: Policy) -> tuple[bool, float, float, str]:
     return event.localization is None, -policy.values[event.event_class], *_by_time(event)
 
 
+def _overlap(a: Localization, b: Localization) -> float:
+    """The overlap of two localizations; circles among themselves need no cells."""
+    if isinstance(a, Circle) and isinstance(b, Circle):
+        return overlap(a, b)
+    return overlap(_in_cells(a), _in_cells(b))
+
+
 def _in_cells(localization: Localization) -> Localization:
     return _tiles(localization) if isinstance(localization, Circle) else localization
 
@@ -315,7 +322,7 @@ def _combination(members: Sequence[Event]) -> _Combination:
     product, *others = places
     log_overlaps = []
     for other in others:
-        agreement = overlap(product, other)
+        agreement = _overlap(product, other)
         if not agreement > 0.0:
             return _NOWHERE
         log_overlaps.append(math.log(agreement))
