@@ -65,7 +65,7 @@ class Circles:
     def off(self, slot: Indices, places: Vectors) -> Floats:
         """1 - cos of the angles of places from the centres of circles, each of shape ``(n,)``."""
         x, y, z = self.centre
-        return one_minus_cos_between(places, (x[slot], y[slot], z[slot]))
+        return one_minus_cos_between(places, (x.take(slot), y.take(slot), z.take(slot)))
 
     def match(self, slot: Indices, h: Floats) -> tuple[Floats, Floats]:
         """Density [1/sr] and credible level of circles, so far from their centres."""

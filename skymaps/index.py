@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from skymaps.circles import Circles
 from skymaps.footprint import (
+    BRANCHES,
     CIRCLE,
     INDEX_ORDER,
     INDEX_SHIFT,
@@ -133,17 +134,18 @@ class SkyIndex:
         cell = positions.index_29 >> INDEX_SHIFT
         count = self.n_entries.take(cell)
         some = np.flatnonzero(count)
-        begin, n_entries = self.first.take(cell[some]), count[some]
+        begin, n_entries = self.first.take(cell.take(some)), count.take(some)
         row = np.repeat(some, n_entries)
         before = np.cumsum(n_entries) - n_entries
         entry = np.repeat(begin - before, n_entries) + np.arange(len(row))
-        number, target = self.number[entry], self.target[entry]
+        number, target = self.number.take(entry), self.target.take(entry)
         below = np.flatnonzero((target <= NODE) & (target > OTHER))
-        child_order = INDEX_ORDER
+        branches, child_order = self.branch.ravel(), INDEX_ORDER
         while len(below):
             child_order += 2
-            branch = branch_of(positions.index_29[row[below]], child_order)
-            target[below] = at = self.branch[NODE - target[below], branch]
+            index_29 = positions.index_29.take(row.take(below))
+            node = (NODE - target.take(below)) * BRANCHES
+            target[below] = at = branches.take(node + branch_of(index_29, child_order))
             below = below[at <= NODE]
         return Candidates(row, number, target)
 
@@ -154,11 +156,12 @@ class SkyIndex:
         kept, shapes = target != NOTHING, np.flatnonzero(target <= OTHER)
         said = np.empty((len(shapes), 3))
         if len(shapes):
-            asked = row[shapes], number[shapes], target[shapes]
+            asked = row.take(shapes), number.take(shapes), target.take(shapes)
             said, kept[shapes] = self._shapes_at(positions, *asked)
-        if not kept.all():
-            said = said[kept[shapes]]
-            row, number, target = row[kept], number[kept], target[kept]
+        some = np.flatnonzero(kept)
+        if len(some) < len(row):
+            said = said.take(np.flatnonzero(kept.take(shapes)), axis=0)
+            row, number, target = row.take(some), number.take(some), target.take(some)
             shapes = np.flatnonzero(target <= OTHER)
         if not len(self.place):
             return SkyPairs(row, number, SkyMatch(*said.T))
@@ -203,7 +206,7 @@ class SkyIndex:
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         off = self._off(positions, row, number) if h is None else h
         said = np.zeros((len(row), 3))
-        said[:, 0], said[:, 1] = self.circles.match(self.circles.slot[number], off)
+        said[:, 0], said[:, 1] = self.circles.match(self.circles.slot.take(number), off)
         return said, said[:, 1] < self.level
 
     def _off(self, positions: Positions, row: Indices, number: Indices) -> NDArray[np.float64]:
@@ -211,10 +214,10 @@ class SkyIndex:
         # The sines of all positions, or of those alone that are asked for: the same numbers.
         if len(row) > len(positions):
             x, y, z = components(positions.ra_deg, positions.dec_deg)
-            places = x[row], y[row], z[row]
+            places = x.take(row), y.take(row), z.take(row)
         else:
-            places = components(positions.ra_deg[row], positions.dec_deg[row])
-        return self.circles.off(self.circles.slot[number], places)
+            places = components(positions.ra_deg.take(row), positions.dec_deg.take(row))
+        return self.circles.off(self.circles.slot.take(number), places)
 
     def _compiled(self, positions: Positions) -> SkyPairs:
         from skymaps.compiled import pairs  # optional, and slow to import
@@ -235,12 +238,13 @@ class SkyIndex:
         )
         shapes = np.flatnonzero(target <= OTHER)
         h = layers[shapes, 0] if is_large else None
-        asked = row[shapes], number[shapes], target[shapes]
+        asked = row.take(shapes), number.take(shapes), target.take(shapes)
         layers[shapes], inside = self._shapes_at(positions, *asked, h)
         if not inside.all():
             kept = np.ones(len(row), dtype=bool)
             kept[shapes] = inside
-            row, number, layers = row[kept], number[kept], layers[kept]
+            some = np.flatnonzero(kept)
+            row, number, layers = row.take(some), number.take(some), layers.take(some, axis=0)
         return SkyPairs(row, number, SkyMatch(*layers.T))
 
     def at(self, ra_deg: float, dec_deg: float) -> list[PlaceMatch]:
