@@ -56,18 +56,20 @@ def _batch_rows(
     theirs = [angles(batch) for batch in batches]
     n = sum(map(len, batches))
 
-    def ours(*, compiled: bool) -> list[SkyPairs]:
-        # The peer finds the cells of the positions in its call, so do we.
-        return [
+    def ours(*, compiled: bool) -> None:
+        for some in coordinates:
+            # The peer finds the cells of the positions in its call, so do we.
             index.match(Positions.of(*some, compiled=compiled), compiled=compiled)
-            for some in coordinates
-        ]
+
+    def peers() -> None:
+        for some in theirs:
+            mocs(*some)
 
     ways: dict[str, Way] = {"numpy": lambda: ours(compiled=False)}
     if has_numba():
         ways["compiled"] = lambda: ours(compiled=True)
     measure = Measure(f"{name}-{shape}", _PEER, "alerts/s", lambda s: n / s, BARS.get(name))
-    yield from rows_of(effort, measure, lambda: [mocs(*some) for some in theirs], **ways)
+    yield from rows_of(effort, measure, peers, **ways)
 
 
 def _one_by_one_rows(

@@ -83,7 +83,6 @@ def indices_29(ra_deg: Floats, dec_deg: Floats) -> Indices:
 
 @_kept
 def pairs(
-    sequence: Indices,
     index_29: Indices,
     first: Targets,
     number: Indices,
@@ -94,23 +93,22 @@ def pairs(
     farthest: Floats,
     vectors: Floats,
     centres: Floats,
-) -> tuple[Indices, Indices, Targets, Floats]:
-    """Position, localization and target of every pair of a row or of a shape.
+) -> tuple[Indices, Indices, Targets, Floats, Indices]:
+    """Position, localization and target of every pair of a row or of a shape; which are of shapes.
 
     And three numbers: what is said at a row; of a circle, 1 - cos of the angle from its centre, if
     the positions' unit vectors are given, of shape ``(3, n)``: then far circles are left out.
-    Positions are gone through in a ``sequence``; the pairs come by position, then by localization.
+    The pairs come by position, then by localization.
     """
-    begin = np.empty(len(index_29) + 1, np.int64)
-    begin[0] = 0
+    n = 0
     for i in range(len(index_29)):
         cell = index_29[i] >> INDEX_SHIFT
-        begin[i + 1] = begin[i] + first[cell + 1] - first[cell]
-    end = np.empty(len(index_29), np.int64)
-    n = begin[-1]
-    number_of, target_of, said = np.empty(n, np.int64), np.empty(n, np.int32), np.empty((n, 3))
-    for i in sequence:
-        index, n = index_29[i], begin[i]
+        n += first[cell + 1] - first[cell]
+    row_of, number_of = np.empty(n, np.int64), np.empty(n, np.int64)
+    target_of, said, shapes = np.empty(n, np.int32), np.empty((n, 3)), np.empty(n, np.int64)
+    n, n_shapes = 0, 0
+    for i in range(len(index_29)):
+        index = index_29[i]
         cell = index >> INDEX_SHIFT
         for entry in range(first[cell], first[cell + 1]):
             which, at = number[entry], np.int64(target[entry])
@@ -128,20 +126,16 @@ def pairs(
                 dx = vectors[0, i] - centres[0, circle]
                 dy = vectors[1, i] - centres[1, circle]
                 dz = vectors[2, i] - centres[2, circle]
-                said[n, 0] = 0.5 * (dx * dx + dy * dy + dz * dz)
-                if said[n, 0] > farthest[circle]:
+                h = 0.5 * (dx * dx + dy * dy + dz * dz)
+                if h > farthest[circle]:
                     continue
-            number_of[n], target_of[n] = which, at
+                said[n, 0], said[n, 1], said[n, 2] = h, 0.0, 0.0
+            if at < 0:
+                shapes[n_shapes] = n
+                n_shapes += 1
+            row_of[n], number_of[n], target_of[n] = i, which, at
             n += 1
-        end[i] = n
-    row_of = np.empty(len(number_of), np.int64)
-    n = 0
-    for i in range(len(index_29)):
-        for m in range(begin[i], end[i]):
-            row_of[n], number_of[n], target_of[n] = i, number_of[m], target_of[m]
-            said[n, 0], said[n, 1], said[n, 2] = said[m, 0], said[m, 1], said[m, 2]
-            n += 1
-    return row_of[:n], number_of[:n], target_of[:n], said[:n]
+    return row_of[:n], number_of[:n], target_of[:n], said[:n], shapes[:n_shapes]
 
 
 @_kept

@@ -45,7 +45,7 @@ _FEW = 4
 """So many positions are looked up one by one."""
 
 _LARGE = 100_000
-"""An index of more entries does not fit into a processor's own memory: it is read in order."""
+"""An index of more entries has a circle near most positions."""
 
 
 class Candidates(NamedTuple):
@@ -70,6 +70,8 @@ class SkyIndex:
         Of each entry the localization, and what it has in the cell: see :class:`Footprint`.
     branch, place
         Nodes, and rows with density, level and cell probability, of all maps.
+    has_others
+        Whether there is a form that is neither circle nor map.
     """
 
     localizations: tuple[Localization, ...]
@@ -81,6 +83,7 @@ class SkyIndex:
     branch: Targets
     place: NDArray[np.float64]
     circles: Circles
+    has_others: bool
 
     @classmethod
     def of(cls, localizations: Sequence[Localization], level: float) -> SkyIndex:
@@ -105,7 +108,8 @@ class SkyIndex:
         if any(one.level != level for one in footprints):
             raise ValueError(f"footprints of level {level} are expected")
         localizations = tuple(one.localization for one in footprints)
-        return cls(localizations, level, *gathered(footprints), Circles.of(footprints))
+        has_others = any(OTHER in one.target[:1] for one in footprints)
+        return cls(localizations, level, *gathered(footprints), Circles.of(footprints), has_others)
 
     def match(self, positions: Positions, *, compiled: bool = False) -> SkyPairs:
         """Every pair of a position inside the region of a localization.
@@ -170,24 +174,15 @@ class SkyIndex:
         return SkyPairs(row, number, SkyMatch(*layers.T))
 
     def _shapes_at(
-        self,
-        positions: Positions,
-        row: Indices,
-        number: Indices,
-        target: Targets,
-        h: NDArray[np.float64] | None = None,
+        self, positions: Positions, row: Indices, number: Indices, target: Targets
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """What shapes say of positions, and whether they hold them.
-
-        ``h`` is that of the circles among them, if it is known.
-        """
+        """What shapes say of positions, and whether they hold them."""
         is_circle = target == CIRCLE
         if is_circle.all():
-            return self._circles_at(positions, row, number, h)
+            return self._circles_at(positions, row, number)
         said, inside = np.empty((len(row), 3)), np.empty(len(row), dtype=bool)
         some = np.flatnonzero(is_circle)
-        asked = row[some], number[some], None if h is None else h[some]
-        said[some], inside[some] = self._circles_at(positions, *asked)
+        said[some], inside[some] = self._circles_at(positions, row[some], number[some])
         for one in np.unique(number[~is_circle]).tolist():
             where = np.flatnonzero(~is_circle & (number == one))
             at = row[where]
@@ -198,14 +193,10 @@ class SkyIndex:
         return said, inside
 
     def _circles_at(
-        self,
-        positions: Positions,
-        row: Indices,
-        number: Indices,
-        h: NDArray[np.float64] | None,
+        self, positions: Positions, row: Indices, number: Indices
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        off = self._off(positions, row, number) if h is None else h
         said = np.zeros((len(row), 3))
+        off = self._off(positions, row, number)
         said[:, 0], said[:, 1] = self.circles.match(self.circles.slot.take(number), off)
         return said, said[:, 1] < self.level
 
@@ -222,24 +213,26 @@ class SkyIndex:
     def _compiled(self, positions: Positions) -> SkyPairs:
         from skymaps.compiled import pairs  # optional, and slow to import
 
-        # A large index is read from cell to cell of the sky, so that what was read for one position
-        # helps the next; and there it is worth while to leave out circles that are not near.
+        # Where there are many, it is worth while to leave out circles that are not near.
         is_large = len(self.number) > _LARGE
         vectors = np.empty((3, 0))
         if is_large:
             vectors = np.stack(components(positions.ra_deg, positions.dec_deg))
-        row, number, target, layers = pairs(
-            np.argsort(positions.index_29) if is_large else np.arange(len(positions)),
+        row, number, target, layers, shapes = pairs(
             positions.index_29,
             *(self.first, self.number, self.target, self.branch, self.place),
             *(self.circles.slot, self.circles.farthest),
             vectors,
             np.stack(self.circles.centre),
         )
-        shapes = np.flatnonzero(target <= OTHER)
-        h = layers[shapes, 0] if is_large else None
-        asked = row.take(shapes), number.take(shapes), target.take(shapes)
-        layers[shapes], inside = self._shapes_at(positions, *asked, h)
+        if is_large and not self.has_others:
+            slots = self.circles.slot.take(number.take(shapes))
+            density, level = self.circles.match(slots, layers[shapes, 0])
+            layers[shapes, 0], layers[shapes, 1] = density, level
+            inside = level < self.level
+        else:
+            asked = row.take(shapes), number.take(shapes), target.take(shapes)
+            layers[shapes], inside = self._shapes_at(positions, *asked)
         if not inside.all():
             kept = np.ones(len(row), dtype=bool)
             kept[shapes] = inside
