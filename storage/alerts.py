@@ -13,7 +13,7 @@ from correlator.object import OpticalObject
 from correlator.wire import of_json
 from storage.batches import ReceivedAlert, folded_until, write_batch
 from storage.database import Database
-from storage.regions import RegionRows, objects_in_region
+from storage.regions import RegionRows, objects_in_region, region_rows
 from storage.rows import found_of_keys
 from storage.schema import alerts, objects
 from storage.share import Share
@@ -92,6 +92,16 @@ class AlertStore:
         with self._database.reading() as connection:
             rows = found_of_keys(connection, found, object_keys)
         return {key: _object(key, body) for key, body in rows}
+
+    def places(self, object_keys: Collection[str]) -> RegionRows:
+        """Places of objects, those of the keys that are stored; reads no object whole."""
+        wanted = """
+            SELECT o.object_key, o.ra_deg, o.dec_deg, o.index_29
+            FROM {wanted} CROSS JOIN objects AS o WHERE o.object_key = wanted.key
+        """
+        with self._database.reading() as connection:
+            rows = found_of_keys(connection, wanted, object_keys)
+        return region_rows(*(zip(*rows, strict=True) if rows else ((),) * 4))
 
     def region(
         self,

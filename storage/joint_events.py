@@ -10,9 +10,24 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy import Row as StoredRow
 
+from correlator.errors import CorrelatorError
 from correlator.wire import JointRecord, of_json, to_json
 from storage.database import Database, take_turn, upsert
 from storage.schema import events, joint_events, joint_members
+
+
+class BehindError(CorrelatorError):
+    """What was to be stored follows from events that have moved on, or from too few of them.
+
+    Attributes
+    ----------
+    event_keys
+        Members that have to be looked at, too.
+    """
+
+    def __init__(self, event_keys: Collection[str]) -> None:
+        self.event_keys = frozenset(event_keys)
+        super().__init__(f"the joint events are behind the stored ones: {sorted(event_keys)}")
 
 
 class JointState(StrEnum):
@@ -60,25 +75,39 @@ class JointEventStore:
             return _get(connection, [joint_id]).get(joint_id)
 
     def of_events(self, event_keys: Collection[str]) -> list[JointRevision]:
-        """Joint events that stand and have some of these members, by id."""
+        """Joint events that have some of these members, or had when they were dissolved, by id."""
         with self._database.reading() as connection:
             found = _get(connection, _ids_of(connection, event_keys))
         return [found[joint_id] for joint_id in sorted(found)]
 
-    def live(self, since_unix_s: float = float("-inf")) -> list[JointRevision]:
-        """Joint events that stand and happened at a moment or later, by id."""
+    def live(self) -> list[JointRevision]:
+        """Joint events that stand, by id."""
         c = joint_events.c
-        asked = select(joint_events).where(c.state == _LIVE, c.event_unix_s >= since_unix_s)
+        asked = select(joint_events).where(c.state == _LIVE).order_by(c.joint_id)
         with self._database.reading() as connection:
-            return [_revision(row) for row in connection.execute(asked.order_by(c.joint_id))]
+            return [_revision(row) for row in connection.execute(asked)]
+
+    def ids_since(self, unix_s: float) -> list[str]:
+        """Ids of the joint events of a moment or later, also of those that are dissolved."""
+        c = joint_events.c
+        asked = select(c.joint_id).where(c.event_unix_s >= unix_s).order_by(c.joint_id)
+        with self._database.reading() as connection:
+            return list(connection.execute(asked).scalars())
+
+    def other_than(self, told: Sequence[JointRevision]) -> list[JointRevision]:
+        """How those stand now that do not stand as told, by id."""
+        said = {revision.joint_id: revision for revision in told}
+        with self._database.reading() as connection:
+            found = _get(connection, said)
+        return [found[key] for key in sorted(found) if found[key] != said[key]]
 
     def replace(
         self,
         found: Sequence[JointRecord],
         versions: Mapping[str, int],
-        event_key: str,
+        of: Collection[str],
         published_unix_s: float,
-    ) -> list[JointRevision] | None:
+    ) -> list[JointRevision]:
         """Make some joint events those that stand, in place of all that have a member of theirs.
 
         Parameters
@@ -86,31 +115,37 @@ class JointEventStore:
         found
             What the events imply.
         versions
-            Of the events that this follows from.
-        event_key
-            The event that has changed: what it is a member of no longer is dissolved.
+            Of the events that this follows from; 0 for one that is not stored.
+        of
+            Events that may have changed: what they are members of no longer is dissolved.
 
         Returns
         -------
-        list of JointRevision or None
-            As they stand now, by id, changed or not, the dissolved ones too; None if the stored
-            events are not those versions any more: then it is to be found anew.
+        list of JointRevision
+            As they stand now, by id, changed or not; also those that were dissolved before, with
+            some of the events as members.
+
+        Raises
+        ------
+        BehindError
+            The stored events are not those versions any more, or others are members too.
         """
         with self._database.writing() as connection:
             take_turn(connection, "joint events")
-            members = {key for record in found for key in record.event_keys} | {event_key}
+            members = {key for record in found for key in record.event_keys} | {*of}
             ids = {record.joint_id for record in found}
             known = _get(connection, {*ids, *_ids_of(connection, members)})
             standing = [r for r in known.values() if r.state is JointState.LIVE]
-            behind = {key for r in standing for key in r.body.event_keys} - versions.keys()
-            if behind or _versions_of(connection, versions) != versions:
-                return None
+            missing = {key for r in standing for key in r.body.event_keys} - versions.keys()
+            if missing or _versions_of(connection, versions) != dict(versions):
+                raise BehindError(missing)
             made = {r.joint_id: _made(r, known.get(r.joint_id), published_unix_s) for r in found}
             for old in standing:
                 if old.joint_id not in made:
                     made[old.joint_id] = _dissolved(old, found, published_unix_s)
             _write(connection, {key: r for key, r in made.items() if r is not known.get(key)})
-        return [made[joint_id] for joint_id in sorted(made)]
+        told = known | made
+        return [told[joint_id] for joint_id in sorted(told)]
 
     def touch(self, event_keys: Collection[str]) -> None:
         """Say that the coincidences of the joint events of some members may have changed."""
@@ -120,7 +155,8 @@ class JointEventStore:
         with self._database.writing() as connection:
             take_turn(connection, "joint events")
             ids = _ids_of(connection, event_keys)
-            changed = update(joint_events).where(joint_events.c.joint_id.in_(sorted(ids)))
+            c = joint_events.c
+            changed = update(joint_events).where(c.joint_id.in_(sorted(ids)), c.state == _LIVE)
             connection.execute(changed.values(touched=_last_touch(connection) + 1))
 
     def touched_after(self, count: int) -> tuple[list[str], int]:
@@ -156,7 +192,7 @@ def _get(connection: Connection, ids: Collection[str]) -> _Revisions:
 def _versions_of(connection: Connection, event_keys: Collection[str]) -> dict[str, int]:
     asked = select(events.c.event_key, events.c.version)
     rows = connection.execute(asked.where(events.c.event_key.in_(sorted(event_keys))))
-    return {row[0]: row[1] for row in rows}
+    return dict.fromkeys(event_keys, 0) | {row[0]: row[1] for row in rows}
 
 
 def _last_touch(connection: Connection) -> int:
@@ -189,7 +225,6 @@ def _write(connection: Connection, made: _Revisions) -> None:
     members = [
         {"event_key": key, "joint_id": r.joint_id}
         for r in made.values()
-        if r.state is JointState.LIVE
         for key in r.body.event_keys
     ]
     if members:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import func, select
 
-from correlator.coincidence import PairEvidence, coincidence_id
+from correlator.coincidence import PairEvidence
 from correlator.wire import PairRecord, of_json, to_json
 from storage.database import Database, Row, equal_to, upsert
 from storage.owners import Fence, stand_behind_all
-from storage.rows import found, found_of_keys
+from storage.rows import found
 from storage.schema import pairs
 from storage.share import Share, key_hash
 
@@ -93,16 +93,12 @@ class PairStore:
         with self._database.reading() as connection:
             return [(key, event, obj) for key, event, obj in found(connection, sql, event_key)]
 
-    def paired(self, event_key: str, object_keys: Collection[str]) -> list[str]:
-        """Of some objects those that make a pair with an event, sorted."""
-        asked = """
-            SELECT p.object_key FROM {wanted} CROSS JOIN pairs AS p
-            WHERE p.coincidence_id = wanted.key AND p.is_live
-        """
-        ids = [coincidence_id(event_key, object_key) for object_key in object_keys]
+    def live_objects(self, event_key: str) -> list[str]:
+        """Objects that make a pair with an event, sorted; reads no evidence."""
+        c = pairs.c
+        asked = select(c.object_key).where(c.event_key == event_key, c.is_live)
         with self._database.reading() as connection:
-            rows = found_of_keys(connection, asked, ids)
-        return sorted(str(key) for (key,) in rows)
+            return sorted(connection.execute(asked).scalars())
 
     def keys_with_pairs(self) -> list[str]:
         """Keys of the events that have or had a pair, sorted."""

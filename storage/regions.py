@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -68,7 +69,7 @@ def objects_in_region(
 ) -> RegionRows:
     """Objects of a share in some ranges that were seen in a time; see ``AlertStore.region``."""
     if not len(ranges) or share.is_none:
-        return _region_rows([], [], [], [])
+        return region_rows([], [], [], [])
     condition = _CONDITION.format(share=share.condition("o.key_hash"))
     sql = _IN_REGION[connection.dialect.name].format(condition=condition)
     bounds, times = np.asarray(ranges, dtype=np.int64), (since_unix_s, until_unix_s)
@@ -80,21 +81,22 @@ def objects_in_region(
             np.fromiter(map(itemgetter(nth), rows), kind, len(rows))
             for nth, kind in enumerate(kinds, 1)
         ]
-        return _region_rows(keys, *numbers)
+        return region_rows(keys, *numbers)
     _plan_by_index(connection)
     ((keys, *sent),) = found(connection, sql, *bounds.T.tolist(), *times)
     if keys is None:
-        return _region_rows([], [], [], [])
+        return region_rows([], [], [], [])
     numbers = [_array(one, kind) for one, kind in zip(sent, (">f8", ">f8", ">i8"), strict=True)]
     # No text of PostgreSQL holds a NUL.
-    return _region_rows(keys.decode().split("\0"), *numbers)
+    return region_rows(keys.decode().split("\0"), *numbers)
 
 
-def _region_rows(
-    keys: list[str], ra_deg: ArrayLike, dec_deg: ArrayLike, index_29: ArrayLike
+def region_rows(
+    keys: Iterable[str], ra_deg: ArrayLike, dec_deg: ArrayLike, index_29: ArrayLike
 ) -> RegionRows:
+    """Columns of whichever kind as those of a region."""
     return RegionRows(
-        keys,
+        list(keys),
         np.asarray(ra_deg, dtype=np.float64),
         np.asarray(dec_deg, dtype=np.float64),
         np.asarray(index_29, dtype=np.int64),

@@ -276,7 +276,7 @@ joint_members = Table(
     _key("joint_id"),
     Index(None, "joint_id"),
 )
-"""Members of the joint events that stand."""
+"""Members of each joint event; of one that is dissolved, those that it had."""
 
 lookbacks = Table(
     "lookbacks",

@@ -117,11 +117,20 @@ class Agents:
             except MalformedPacketError as error:
                 await self.bury(record, str(error), error.rule)
                 continue
-            joint = await asyncio.to_thread(self.joint.refresh, event.event_key)
-            told = [Outgoing(EVENTS.name, event.event_key, to_json(event))]
-            told += [Outgoing(JOINT_EVENTS.name, r.joint_id, to_json(r)) for r in joint]
-            await self.send(told)
+            await self.send([Outgoing(EVENTS.name, event.event_key, to_json(event))])
+            await self._join_event(event.event_key)
             self.tally.add("notices")
+
+    async def _join_event(self, event_key: str) -> None:
+        """Find an event's joint events anew, and tell them until none stands otherwise than told.
+
+        Each notice of an event tells all that it ever was a member of, for the last one who found
+        them may not have come to it; and who was held up in between may tell an old revision.
+        """
+        told = await asyncio.to_thread(self.joint.refresh, event_key)
+        while told:
+            await self.send(Outgoing(JOINT_EVENTS.name, r.joint_id, to_json(r)) for r in told)
+            told = await asyncio.to_thread(self.store.joint_events.other_than, told)
 
     async def join_alerts(self, records: list[Record]) -> None:
         """Alerts into the store and the window, and a look at the open events.

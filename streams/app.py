@@ -142,8 +142,13 @@ class Pipeline:
             await asyncio.sleep(_HEARTBEAT_S)
 
     async def _beat(self) -> None:
-        await self.agents.find_joint()  # lest one that waits is overlooked
-        beat = self._heartbeat(await self.follower.is_level())
+        is_level = await self.follower.is_level()
+        try:
+            await self.agents.find_joint()  # lest one that waits is overlooked
+        except Exception as error:  # noqa: BLE001 - the store is away: beat, and be not idle
+            log.warning("unavailable", error=str(error))
+            is_level = False
+        beat = self._heartbeat(is_level)
         await self.agents.send([Outgoing(table.HEARTBEAT.name, beat.source, to_json(beat))])
 
     def _heartbeat(self, is_level: bool) -> Heartbeat:

@@ -167,6 +167,7 @@ class ChunkedConsumer:
         message.acked = True
         self._unacked_messages.discard(message)
         if not message.is_done:
+            self._tell_acked()
             return False  # the next owner of the partition gets it
         progress = self._progress.get(message.tp)
         # What was fetched before a rebalance is not ours to commit; it is delivered again.

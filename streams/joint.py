@@ -9,21 +9,28 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
-from correlator.coincidence import PairEvidence, correlate_many
+import structlog
+
+from correlator.coincidence import Miss, PairEvidence, admission, correlate_many
+from correlator.errors import CorrelatorError
 from correlator.event import Event
 from correlator.joint import PREFIX, JointEvent, joint_events
 from correlator.object import OpticalObject
 from correlator.policy import JointRules, Policy
 from correlator.window import closes_unix_s
 from correlator.wire import EventRecord, event_of_record, record_of_joint
-from skymaps.healpix import Positions, merged_ranges
+from skymaps.healpix import Positions
 from skymaps.localization import LEVEL_SLACK, Localization
-from storage.joint_events import JointRevision, JointState
-from storage.share import Share
+from storage.joint_events import BehindError, JointRevision, JointState
 from storage.store import Store
-from streams.book import MAX_REGION_RANGES
+
+log = structlog.get_logger(__name__)
+
+_TRIES = 50
+"""So many times the joint events of a notice are found anew while others change their members."""
 
 CACHED_ANSWERS = 8
 """Answers kept in memory: up to 10 MB each, mostly combined localizations."""
@@ -47,7 +54,7 @@ class JointFinder:
         """The joint events that these events imply, by id."""
         versions = frozenset((record.event_key, record.version) for record in records)
         if versions not in self._known:
-            events = [located(self._store, record) for record in records]
+            events = located_events(self._store, self._policy, records)
             self._known[versions] = joint_events(events, self._policy)
         self._known.move_to_end(versions)
         while len(self._known) > CACHED_ANSWERS:
@@ -69,16 +76,23 @@ class JointDesk:
         self._finder = JointFinder(store, policy)
 
     def refresh(self, event_key: str) -> list[JointRevision]:
-        """Find the joint events of an event anew; those that it is or was a member of, by id.
+        """Find the joint events of an event anew; those that it is or ever was a member of, by id.
 
         Changed or not: whoever calls tells them all, as he may not have come to it before a crash.
+
+        Raises
+        ------
+        BehindError
+            The stored events move on faster than they are looked at.
         """
-        while True:
-            standing = self._store.joint_events.of_events([event_key])
-            members = {event_key, *(key for r in standing for key in r.body.event_keys)}
+        members = {event_key}
+        for left in reversed(range(_TRIES)):
+            known = self._store.joint_events.of_events([event_key])
+            standing = [r for r in known if r.state is JointState.LIVE]
+            members.update(key for r in standing for key in r.body.event_keys)
             records = self._around(members)
             if len(records) < 2 and not standing:
-                return []
+                return known
             found = [
                 joint
                 for joint in self._finder.found(records.values())
@@ -88,10 +102,15 @@ class JointDesk:
                 if joint.localization is not None:
                     self._store.localizations.put(joint.localization)
             bodies = [record_of_joint(joint) for joint in found]
-            versions = {key: record.version for key, record in records.items()}
-            made = self._store.joint_events.replace(bodies, versions, event_key, self._now())
-            if made is not None:
-                return made
+            versions = dict.fromkeys(members, 0)
+            versions |= {key: record.version for key, record in records.items()}
+            try:
+                return self._store.joint_events.replace(bodies, versions, members, self._now())
+            except BehindError as error:
+                if not left:
+                    raise
+                members |= error.event_keys
+        raise AssertionError("unreachable")
 
     def _around(self, event_keys: Collection[str]) -> dict[str, EventRecord]:
         """Some events and all that hang together with them in time, by key."""
@@ -134,10 +153,24 @@ def _span(record: EventRecord, rules: JointRules) -> tuple[float, float]:
     return begin, min(end, begin + rules.longest_event_s)
 
 
-def located(store: Store, record: EventRecord) -> Event:
-    """The event of a record, with its localization."""
-    sha = record.localization_sha256
-    return event_of_record(record, store.localizations.get(sha) if sha else None)
+def located_events(store: Store, policy: Policy, records: Iterable[EventRecord]) -> list[Event]:
+    """Events that may take part, with their localizations; what is damaged is left out, and said.
+
+    The others must not wait for it: its own look back fails and says so again and again.
+    """
+    events = []
+    for record in records:
+        bare = event_of_record(record, None)
+        sha = record.localization_sha256
+        if admission(bare, policy) not in (None, Miss.NO_LOCALIZATION):
+            continue
+        try:
+            place = store.localizations.get(sha) if sha else None
+        except (CorrelatorError, ValueError) as error:
+            log.error("event_unreadable", event_key=record.event_key, error=str(error))
+            continue
+        events.append(replace(bare, localization=place))
+    return events
 
 
 class JointPairs(NamedTuple):
@@ -182,27 +215,22 @@ def pairs_of(store: Store, policy: Policy, joint: JointEvent) -> JointPairs:
     event = joint.event
     if event.localization is None:
         return JointPairs(event, [])
-    near = _objects_near(store, event, event.localization, policy)
-    keys = store.pairs.paired(joint.lead_key, near)
+    keys = _paired_near(store, joint.lead_key, event.localization, policy.widest_level)
     objects = _until(store, store.alerts.get_objects(keys).values(), event, policy)
     results = correlate_many(objects, event, policy)
     return JointPairs(event, [pair for pair in results if isinstance(pair, PairEvidence)])
 
 
-def _objects_near(
-    store: Store, event: Event, localization: Localization, policy: Policy
+def _paired_near(
+    store: Store, lead_key: str, localization: Localization, level: float
 ) -> list[str]:
-    """Keys of the objects that shone in the combined region while the event was open."""
-    t0, closes = event.event_unix_s, closes_unix_s(event, policy)
-    assert t0 is not None and closes is not None  # noqa: S101, PT018 - its lead takes part
-    ranges = merged_ranges(localization.cover(policy.widest_level), MAX_REGION_RANGES)
-    since = t0 - policy.prior_tolerance_s
-    rows = store.alerts.region(ranges, since, closes, Share.everything())
+    """Objects of the lead's pairs that lie in the combined region, sorted."""
+    rows = store.alerts.places(store.pairs.live_objects(lead_key))
     if not rows.keys:
         return []
     match = localization.match(Positions(rows.ra_deg, rows.dec_deg, rows.index_29))
-    inside = match.inside(policy.widest_level + LEVEL_SLACK)
-    return [key for key, is_in in zip(rows.keys, inside.tolist(), strict=True) if is_in]
+    inside = match.inside(level + LEVEL_SLACK).tolist()
+    return sorted(key for key, is_in in zip(rows.keys, inside, strict=True) if is_in)
 
 
 def _until(

@@ -29,6 +29,22 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
+    async def seek_to_committed(self) -> Any:
+        """Seek every partition to where its group has come, or to its beginning.
+
+        aiokafka leaves one alone of which nothing is committed: what was fetched of it before the
+        flow was stopped, and dropped, would never come again.
+        """
+        return await self.call_thread(self._seek_to_committed)
+
+    async def _seek_to_committed(self) -> Any:
+        consumer = self._ensure_consumer()
+        committed = await consumer.seek_to_committed()
+        fresh = [slot for slot, offset in committed.items() if not offset]
+        if fresh and self.app.conf.consumer_auto_offset_reset == "earliest":
+            await consumer.seek_to_beginning(*fresh)
+        return committed
+
     async def is_member(self) -> bool:
         """Whether the broker knows us as a member of our group, at this moment.
 

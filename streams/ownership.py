@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
@@ -54,6 +55,7 @@ class Ownership:
     _is_owner: asyncio.Event = field(default_factory=asyncio.Event)
     _leaving: asyncio.Event = field(default_factory=asyncio.Event)
     _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _is_taken: bool = False
 
     @property
     def is_owner(self) -> bool:
@@ -101,6 +103,7 @@ class Ownership:
         assigned = self._assigned = Assignment(alerts, frozenset(pair_partitions))
         self._is_owner.clear()
         self._leaving.clear()
+        self._is_taken = False
         await persisting(self._take_over, assigned, None, whatever=True)
 
     async def own_again(self, error: NotOwnerError) -> None:
@@ -111,23 +114,44 @@ class Ownership:
         rebalance by which it comes back. Until then either's work is based on what the store held
         when it took over, so nothing wrong can be stored.
         """
-        if self.epoch_of(error.name) > error.epoch:
-            return  # we took over again meanwhile, and what failed belongs to the time before
+        if self._is_over(error):
+            return
         assigned = self._assigned
         self._is_owner.clear()
         while assigned is not None and assigned is self._assigned and not self.is_leaving:
-            if await self.is_member():
+            if await self._is_surely_member():
                 log.warning("owning_again", reason=str(error))
-                await persisting(self._take_over, assigned, error, whatever=True)
+                with contextlib.suppress(GivenUpError):
+                    await persisting(
+                        self._take_over,
+                        assigned,
+                        error,
+                        whatever=True,
+                        gives_up=lambda: self.is_leaving,
+                    )
                 return
             await asyncio.sleep(_ASK_AGAIN_S)
+
+    async def _is_surely_member(self) -> bool:
+        try:
+            return await self.is_member()
+        except Exception as error:  # noqa: BLE001 - whatever it is, we do not know, and ask again
+            log.warning("membership_unknown", error=str(error))
+            return False
+
+    def _is_over(self, lost: NotOwnerError) -> bool:
+        """Whether what was refused belongs to a time before we took over what we have."""
+        mine = self.epoch_of(lost.name)
+        return self._is_taken and (mine == 0 or mine > lost.epoch)
 
     async def _take_over(self, assigned: Assignment, lost: NotOwnerError | None) -> None:
         """Own what is assigned, unless something else is by the time that it is done."""
         async with self._taking:
-            if assigned is not self._assigned:
+            if assigned is not self._assigned or (lost is not None and self.is_leaving):
                 return
-            if lost is None or self.epoch_of(lost.name) <= lost.epoch:
+            if lost is None or not self._is_over(lost):
+                self._is_taken = False
                 await self.take_over(assigned)
+                self._is_taken = True
             if assigned is self._assigned:
                 self._is_owner.set()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
 from threading import Lock
 from typing import NamedTuple
 
+import structlog
+
 from correlator.coincidence import coincidence_id
+from correlator.errors import CorrelatorError
 from correlator.event import Event, EventState
 from correlator.policy import Policy
 from correlator.priority import Visibility
@@ -21,6 +25,8 @@ from storage.share import Share
 from storage.store import Store
 from streams.joint import JointBook, is_joint
 from streams.topics import partition_of
+
+log = structlog.get_logger(__name__)
 
 CACHED_PAIRS = 200_000
 """Pairs kept in memory, over all events: about 2 kB each."""
@@ -71,6 +77,7 @@ class Ranker:
         self._changed: set[str] = set()
         self._untold: set[str] = set()
         self._rests: dict[str, _Rest] = {}
+        self._costs_s: dict[str, float] = {}
         self._closings: dict[str, float] = {}
         self._joint = JointBook(store, policy)
         self._touches = 0
@@ -92,7 +99,8 @@ class Ranker:
         keys = {r.event_key for r in self._store.events.since(open_since)}
         keys &= set(self._store.pairs.keys_with_pairs())
         self._touches = self._store.joint_events.last_touch()
-        keys |= {r.joint_id for r in self._store.joint_events.live(open_since)}
+        # Those too that are dissolved: perhaps nobody was told that their coincidences are gone.
+        keys |= set(self._store.joint_events.ids_since(open_since))
         published = set(self._store.coincidences.published_keys())
         mine = {key for key in keys | published if self.owns(key)}
         self._changed, self._untold = set(mine), set(mine)
@@ -176,7 +184,7 @@ class Ranker:
         self._changed.difference_update(changed)
         done = False
         try:
-            rankings = [r for key in changed if (r := self._rank(key, as_of_unix_s)) is not None]
+            rankings = [r for key in changed if (r := self._timed(key, as_of_unix_s)) is not None]
             # Their pairs are in the store, where whoever owns the joint events finds them.
             self._store.joint_events.touch([key for key in changed if not is_joint(key)])
             done = True
@@ -185,8 +193,24 @@ class Ranker:
                 self._changed.update(changed)
         return rankings
 
+    def _timed(self, event_key: str, as_of_unix_s: float) -> Ranking | None:
+        """The ranking of an event; None, and said, if what is stored of it cannot be read.
+
+        The others must not wait for it; it is tried again when it changes again.
+        """
+        begin_s = time.monotonic()
+        try:
+            ranking = self._rank(event_key, as_of_unix_s)
+        except (CorrelatorError, ValueError, TypeError) as error:
+            log.error("ranking_failed", event_key=event_key, exc_info=error)
+            return None
+        if ranking is not None:
+            self._costs_s[event_key] = time.monotonic() - begin_s
+        return ranking
+
     def ranked(self, event_key: str, moment_s: float, took_s: float) -> None:
-        """Note that an event was ranked and published, when and how long that took."""
+        """Note that an event was ranked and published, when and how long publishing took."""
+        took_s += self._costs_s.pop(event_key, 0.0)
         last = self._rests.get(event_key, _NEVER)
         is_quiet = moment_s - last.begin_s - last.took_s > _QUIET_S
         step = 1 if is_quiet else min(last.step + 1, _STEPS)
@@ -197,13 +221,16 @@ class Ranker:
     ) -> list[Ranking]:
         """Rank every event of ours that ever had pairs, at one moment."""
         self._changed.clear()
-        joint = [revision.joint_id for revision in self._store.joint_events.live()]
-        keys = [k for k in [*self._store.pairs.keys_with_pairs(), *joint] if self.owns(k)]
+        # A joint event that is dissolved may have something published still.
+        joint = {revision.joint_id for revision in self._store.joint_events.live()}
+        joint |= {key for key in self._store.coincidences.published_keys() if is_joint(key)}
+        every = [*self._store.pairs.keys_with_pairs(), *sorted(joint)]
+        keys = [key for key in every if self.owns(key)]
         return [r for k in keys if (r := self._rank(k, as_of_unix_s, visibilities)) is not None]
 
     def rank_again(self, rankings: Iterable[Ranking]) -> None:
         """Take rankings back that could not be published: their events count as changed."""
-        self._changed.update(r.event_key for r in rankings)
+        self._changed.update(r.event_key for r in rankings if self.owns(r.event_key))
 
     def publish(self, ranking: Ranking, as_of_unix_s: float) -> list[CoincidenceRevision]:
         """Make a ranking what is published of its event; what others must be told of it.

@@ -25,7 +25,7 @@ from correlator.target import Target, target_list
 from correlator.visibility import Site, visibilities
 from correlator.wire import event_of_record
 from storage.store import Store
-from streams.joint import chains, located, pairs_of
+from streams.joint import chains, located_events, pairs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,12 @@ def _results(
 def stored_joint_events(store: Store, policy: Policy) -> list[JointEvent]:
     """The joint events that the stored events imply, by id."""
     near = [
-        located(store, record)
+        record
         for chain in chains(store.events.all(), policy.joint)
         if len(chain) > 1  # most have no neighbour in time, and their maps need no reading
         for record in chain
     ]
-    return joint_events(near, policy)
+    return joint_events(located_events(store, policy, near), policy)
 
 
 def visibilities_of(store: Store, site: Site, as_of_unix_s: float) -> dict[str, Visibility]:

@@ -79,7 +79,7 @@ def fill(store: Store) -> None:
     if store.owners.epoch("pairs/0") is None:
         store.owners.take("pairs/0", "a worker")
     alone = JointRecord("joint:1", 1, (), (event.event_key,), 1.0, 1e-9, None, None, ())
-    store.joint_events.replace([alone], {event.event_key: event.version}, event.event_key, 2.0)
+    store.joint_events.replace([alone], {event.event_key: event.version}, [], 2.0)
     store.lookbacks.mark(event.event_key, 1, Share.everything())
     store.pairs.put_many([a_pair_record()])
     store.coincidences.publish(event.event_key, [a_coincidence()], 2.0, "gone")

@@ -5,7 +5,7 @@ import pytest
 from correlator.joint import joint_events
 from correlator.policy import Policy
 from correlator.wire import record_of_event, record_of_joint
-from storage.joint_events import JointState
+from storage.joint_events import BehindError, JointState
 from tests.builders import T0_UNIX_S, an_event
 
 NOW = T0_UNIX_S + 60.0
@@ -38,8 +38,8 @@ def versions(*events):
 
 def put(joint_store, *events, changed=None, now=NOW):
     found = [record(*events)] if len(events) > 1 else []
-    key = (changed or events[-1]).event_key
-    return joint_store.replace(found, versions(*events), key, now)
+    keys = [(changed or events[-1]).event_key]
+    return joint_store.replace(found, versions(*events), keys, now)
 
 
 def test_what_is_put_is_found_by_id_by_member_and_by_time(joint_store):
@@ -50,8 +50,9 @@ def test_what_is_put_is_found_by_id_by_member_and_by_time(joint_store):
     assert joint_store.get(made.joint_id) == made
     assert joint_store.of_events([SWIFT.event_key, "another"]) == [made]
     assert joint_store.of_events(["another"]) == []
-    assert joint_store.live() == joint_store.live(T0_UNIX_S) == [made]
-    assert joint_store.live(T0_UNIX_S + 1.0) == []
+    assert joint_store.live() == [made]
+    assert joint_store.ids_since(T0_UNIX_S) == [made.joint_id]
+    assert joint_store.ids_since(T0_UNIX_S + 1.0) == []
 
 
 def test_the_same_again_is_no_new_revision(joint_store):
@@ -67,14 +68,21 @@ def test_an_earlier_member_takes_the_name_along(joint_store):
     assert (old.joint_id, old.revision, old.state) == (two.joint_id, 2, JointState.DISSOLVED)
     assert old.reason == f"it is {three.joint_id} now"
     assert old.body == two.body
-    assert joint_store.of_events([FERMI.event_key]) == [three]
+    assert set(joint_store.of_events([FERMI.event_key])) == {three, old}
+    assert joint_store.of_events([SVOM.event_key]) == joint_store.live() == [three]
+    # Whoever comes later tells both.
+    assert set(put(joint_store, FERMI, SWIFT, SVOM)) == {three, old}
 
 
 def test_what_is_no_burst_any_more_is_dissolved_and_may_come_back(joint_store):
     (made,) = put(joint_store, FERMI, SWIFT)
-    (gone,) = joint_store.replace([], versions(FERMI, SWIFT), SWIFT.event_key, NOW)
+    (gone,) = joint_store.replace([], versions(FERMI, SWIFT), [SWIFT.event_key], NOW)
     assert (gone.revision, gone.state) == (2, JointState.DISSOLVED)
-    assert joint_store.live() == joint_store.of_events([FERMI.event_key]) == []
+    assert joint_store.live() == []
+    assert joint_store.of_events([FERMI.event_key]) == [gone]
+    assert joint_store.replace([], versions(FERMI), [FERMI.event_key], NOW) == [gone]
+    assert joint_store.other_than([made]) == [gone]
+    assert joint_store.other_than([gone]) == []
     (again,) = put(joint_store, FERMI, SWIFT)
     assert (again.joint_id, again.revision, again.state) == (made.joint_id, 3, JointState.LIVE)
 
@@ -82,11 +90,15 @@ def test_what_is_no_burst_any_more_is_dissolved_and_may_come_back(joint_store):
 def test_who_worked_from_other_versions_than_are_stored_writes_nothing(joint_store):
     found = [record(FERMI, SWIFT)]
     stale = versions(FERMI, SWIFT) | {SWIFT.event_key: 7}
-    assert joint_store.replace(found, stale, SWIFT.event_key, NOW) is None
+    with pytest.raises(BehindError) as caught:
+        joint_store.replace(found, stale, [SWIFT.event_key], NOW)
+    assert caught.value.event_keys == set()
     assert joint_store.live() == []
     put(joint_store, FERMI, SWIFT, SVOM)
     # One who does not know of SVOM's event must not take it out.
-    assert put(joint_store, FERMI, SWIFT) is None
+    with pytest.raises(BehindError) as caught:
+        put(joint_store, FERMI, SWIFT)
+    assert caught.value.event_keys == {SVOM.event_key}
     assert len(joint_store.live()[0].body.event_keys) == 3
 
 

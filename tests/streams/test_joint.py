@@ -3,7 +3,10 @@
 import itertools
 import math
 
+import orjson
 import pytest
+from aiokafka.errors import KafkaTimeoutError
+from sqlalchemy import delete, update
 
 from correlator.event import EventState
 from correlator.notice import Messenger
@@ -14,10 +17,11 @@ from correlator.service.site_view import seen_from
 from correlator.visibility import SITES
 from correlator.wire import of_json, to_json
 from storage.joint_events import JointRevision, JointState
+from storage.schema import events, localizations
 from streams.joint import JointDesk
 from tests.builders import a_circle, a_notice, an_alert
 from tests.ingest_vo.notice_factory import GCN, T0_UNIX_S, gbm, svom, voevent
-from tests.streams.workers import NOW, POLICY, Cluster
+from tests.streams.workers import NOW, POLICY, Cluster, Crash
 
 pytestmark = pytest.mark.usefixtures("no_pause")
 
@@ -208,3 +212,171 @@ async def test_a_site_weighs_a_joint_target_by_its_night_alone(store):
     assert before.pop("visibility") != after.pop("visibility")
     assert before == after
     assert before["value"] > math.log(POLICY.values[EventClass.GW_CBC]), "a neutron star"
+
+
+# -- what goes wrong in between -------------------------------------------------------------------
+
+
+async def all_said(store, n_workers=1):
+    cluster = Cluster(store, n_workers=n_workers)
+    await cluster.assign()
+    for act in ACTS.values():
+        act(cluster)
+    await cluster.finish()
+    return cluster
+
+
+def fails_once(worker, error, is_it):
+    """Let the first records that are it be lost on their way to the broker."""
+    send, failed = worker.agents.send, []
+
+    async def failing(outgoing):
+        records = list(outgoing)
+        if not failed and any(map(is_it, records)):
+            failed.append(True)
+            raise error
+        await send(records)
+
+    worker.agents.send = failing
+    return failed
+
+
+async def finish_anew(cluster):
+    try:
+        await cluster.finish()
+    except Crash:
+        cluster.workers = [None]
+        await cluster.assign()
+        await cluster.finish()
+
+
+@pytest.mark.parametrize("error", [KafkaTimeoutError(), Crash()], ids=["away", "crash"])
+async def test_a_dissolution_is_told_although_telling_failed(store, error):
+    cluster = await all_said(store)
+    failed = fails_once(cluster.workers[0], error, lambda r: r.topic == "joint.events")
+    notice(cluster, "gone", RETRACTION)
+    await finish_anew(cluster)
+    assert failed
+    assert on_topic(cluster)[JOINT] == store.joint_events.get(JOINT)
+    assert on_topic(cluster)[JOINT].state is JointState.DISSOLVED
+
+
+async def test_its_coincidences_end_is_told_although_its_teller_died(store):
+    cluster = await all_said(store)
+
+    def is_it(record):
+        return record.topic == "coincidences.state" and b'"retracted"' in record.value
+
+    failed = fails_once(cluster.workers[0], Crash(), is_it)
+    notice(cluster, "gone", RETRACTION)
+    await finish_anew(cluster)
+    assert failed
+    values = map(orjson.loads, cluster.last_of_keys("coincidences.state").values())
+    assert {v["event_key"]: v["state"] for v in values} == {
+        FERMI: "active",
+        SVOM: "retracted",
+        JOINT: "retracted",
+    }
+
+
+async def test_a_worker_that_was_held_up_does_not_have_the_last_word(store):
+    """It goes on with an old revision after another has dissolved the joint event."""
+    cluster = Cluster(store, n_workers=2)
+    await cluster.assign()
+    ACTS["fermi"](cluster)
+    await cluster.finish()
+    late = cluster.owner_of(("notices.raw", 0))
+    send = late.agents.send
+
+    async def held_up(outgoing):
+        records = list(outgoing)
+        if any(r.topic == "joint.events" for r in records) and late in cluster.workers:
+            cluster.workers[cluster.workers.index(late)] = None
+            await cluster.assign(shift=1)
+            notice(cluster, "gone", RETRACTION)
+            await cluster.finish()
+        await send(records)
+
+    late.agents.send = held_up
+    ACTS["svom"](cluster)
+    await late.work(("notices.raw", 0), 10, commit=False)
+    assert store.joint_events.get(JOINT).state is JointState.DISSOLVED
+    assert on_topic(cluster)[JOINT] == store.joint_events.get(JOINT)
+
+
+async def test_what_is_dissolved_and_not_yet_ranked_is_gone_after_ranking_all(store):
+    cluster = await all_said(store)
+    (worker,) = cluster.workers
+    notice(cluster, "gone", RETRACTION)
+    for _ in range(5):
+        for slot in list(worker.owned):
+            await worker.work(slot, 1000)
+        await worker.follow(1000)
+    await worker.agents.find_joint()
+    assert JOINT in active(store)
+    await worker.agents.rank_all()
+    assert set(active(store)) == {FERMI}
+
+
+@pytest.mark.parametrize("how", ["moved", "deleted"])
+def test_a_member_that_is_gone_does_not_keep_the_others_waiting(store, how):
+    def tell(stream, unix_s, n_notices=1):
+        told = [
+            a_notice(
+                f"ivo://{stream}#{n}",
+                mission=stream,
+                stream=stream,
+                event_id="1",
+                event_unix_s=unix_s,
+                notice_unix_s=unix_s + 60.0 + n,
+            )
+            for n in range(n_notices)
+        ]
+        return Cluster(store).tell_event(*told)
+
+    desk = JointDesk(store, POLICY, lambda: NOW)
+    tell("b", T0_UNIX_S)
+    gone = tell("c", T0_UNIX_S + 10.0)
+    desk.refresh(gone)
+    if how == "moved":
+        tell("c", T0_UNIX_S + 5000.0, n_notices=2)  # and its own joint events are not found yet
+    else:
+        with store.engine.begin() as connection:
+            connection.execute(delete(events).where(events.c.event_key == gone))
+    made = desk.refresh(tell("a", T0_UNIX_S - 5.0))
+    (standing,) = store.joint_events.live()
+    assert standing.body.event_keys == ("a:1", "b:1")
+    assert {r.joint_id: str(r.state) for r in made} == {
+        "joint:a:1": "live",
+        "joint:b:1": "dissolved",
+    }
+
+
+def damage(store, event_key):
+    sha = store.events.get(event_key).localization_sha256
+    with store.engine.begin() as connection:
+        damaged = update(localizations).where(localizations.c.sha256 == sha)
+        connection.execute(damaged.values(body=b"nonsense"))
+    store.localizations._cache.clear()
+
+
+async def test_one_that_is_damaged_takes_neither_notices_nor_rankings_with_it(store):
+    cluster = Cluster(store)
+    await cluster.assign()
+    ACTS["fermi"](cluster)
+    await cluster.finish()
+    damage(store, FERMI)
+    cluster.workers = [None]
+    await cluster.assign()
+    before = cluster.log.end(("events", 0))
+    ACTS["svom"](cluster)
+    alerts(cluster)
+    (worker,) = cluster.workers
+    for _ in range(6):  # the look back of the damaged one is tried again without end
+        for slot in list(worker.owned):
+            await worker.work(slot, 1000)
+        await worker.follow(1000)
+        await worker.rank()
+    assert cluster.log.end(("events", 0)) == before + 1
+    assert cluster.log.end(("dead_letter", 0)) == 0
+    assert set(active(store)) == {SVOM}

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
+from aiokafka.errors import KafkaError
 from faust.types import TP
 from sqlalchemy.exc import OperationalError
 
@@ -15,8 +16,10 @@ from correlator.alert import Limit
 from correlator.policy import DAY_S
 from correlator.wire import to_json
 from storage.errors import NotOwnerError
+from storage.share import Share
 from streams import joiner
 from streams.app import create_app
+from streams.ownership import Ownership
 from streams.records import GivenUpError, Record, handle_batch
 from streams.settings import StreamSettings
 from streams.topics import OPTICAL_ALERTS, PAIRS, partition_of
@@ -212,6 +215,92 @@ async def test_who_was_silent_too_long_leaves_it_to_the_others(store, is_behind)
         await worker.gain(ALL)
         await worker.handle(NAMES)
         assert {o.object_id for o in store.alerts.objects()} == set(NAMES)
+
+
+class Epochs:
+    """Two names in a store that others may take; what one worker has of them."""
+
+    def __init__(self):
+        self.stored = {"objects": 0, "events": 0}
+        self.mine = dict(self.stored)
+        self.errors = []
+        self.taken = []
+
+    def take(self, name):
+        if self.errors and self.errors[0][0] == name:
+            raise self.errors.pop(0)[1]
+        self.stored[name] += 1
+        self.mine[name] = self.stored[name]
+        self.taken.append(name)
+
+    async def take_over(self, _assigned):
+        self.take("objects")
+        self.take("events")
+
+    def lost(self, name):
+        """Another takes a name; what we are told of it."""
+        self.stored[name] += 1
+        return NotOwnerError(name, self.mine[name], self.stored[name])
+
+
+@pytest.fixture
+async def owned():
+    epochs = Epochs()
+    ownership = Ownership(epochs.take_over, epochs.mine.__getitem__)
+    await ownership.own(Share.everything(), [0])
+    return ownership, epochs
+
+
+async def test_a_group_that_does_not_say_is_asked_again(owned):
+    ownership, epochs = owned
+    answers = [KafkaError("an unforeseen code"), False, True]
+
+    async def is_member():
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    ownership.is_member = is_member
+    await ownership.own_again(epochs.lost("objects"))
+    assert ownership.is_owner
+    assert epochs.mine == epochs.stored
+    assert not answers
+
+
+async def test_a_takeover_that_waits_for_the_store_ends_when_the_group_calls(owned):
+    ownership, epochs = owned
+    lost = epochs.lost("objects")
+    epochs.errors = [("objects", AWAY)] * 1_000_000
+    waiting = asyncio.create_task(ownership.own_again(lost))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    ownership.leave()
+    await waiting
+    epochs.errors.clear()
+    await asyncio.sleep(0.05)
+    assert not ownership.is_owner
+    assert epochs.mine["objects"] < epochs.stored["objects"]
+
+
+async def test_half_a_takeover_is_done_again_whole(owned):
+    ownership, epochs = owned
+    lost, _ = epochs.lost("objects"), epochs.lost("events")
+    epochs.errors = [("events", AWAY)]
+    epochs.taken.clear()
+    await ownership.own_again(lost)
+    assert ownership.is_owner
+    assert epochs.mine == epochs.stored
+    assert epochs.taken == ["objects", "objects", "events"]
+
+
+async def test_what_is_refused_of_a_share_that_went_does_not_cost_the_new_one_a_takeover(owned):
+    ownership, epochs = owned
+    epochs.mine["objects"] = 0
+    epochs.taken.clear()
+    await ownership.own_again(NotOwnerError("objects", 1, 2))
+    assert epochs.taken == []
+    assert ownership.is_owner
 
 
 async def test_records_that_wait_for_the_store_do_not_hold_the_group_up(store):

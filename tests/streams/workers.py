@@ -232,6 +232,7 @@ class Cluster:
             for worker in self.workers:
                 for slot in list(worker.owned):
                     busy |= bool(await worker.work(slot, 1000))
+                busy |= worker.agents.looks_back
                 busy |= bool(await worker.follow(1000))
                 # Also without a change: what has closed meanwhile expires.
                 await worker.rank()
