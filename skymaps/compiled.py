@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from skymaps.footprint import BRANCHES, CIRCLE, INDEX_ORDER, INDEX_SHIFT, NODE, NOTHING, OTHER
-from skymaps.healpix import MAX_ORDER
+from skymaps.healpix import MAX_ORDER, Vectors
 
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -91,13 +91,13 @@ def pairs(
     place: Floats,
     slot: Indices,
     farthest: Floats,
-    vectors: Floats,
-    centres: Floats,
+    vectors: Vectors,
+    centres: Vectors,
 ) -> tuple[Indices, Indices, Targets, Floats, Indices]:
     """Position, localization and target of every pair of a row or of a shape; which are of shapes.
 
     And three numbers: what is said at a row; of a circle, 1 - cos of the angle from its centre, if
-    the positions' unit vectors are given, of shape ``(3, n)``: then far circles are left out.
+    the positions' unit vectors are given, not empty ones: then far circles are left out.
     The pairs come by position, then by localization.
     """
     n = 0
@@ -121,11 +121,11 @@ def pairs(
                 continue
             if at >= 0:
                 said[n, 0], said[n, 1], said[n, 2] = place[at, 0], place[at, 1], place[at, 2]
-            elif at == CIRCLE and vectors.shape[1]:
+            elif at == CIRCLE and len(vectors[0]):
                 circle = slot[which]
-                dx = vectors[0, i] - centres[0, circle]
-                dy = vectors[1, i] - centres[1, circle]
-                dz = vectors[2, i] - centres[2, circle]
+                dx = vectors[0][i] - centres[0][circle]
+                dy = vectors[1][i] - centres[1][circle]
+                dz = vectors[2][i] - centres[2][circle]
                 h = 0.5 * (dx * dx + dy * dy + dz * dz)
                 if h > farthest[circle]:
                     continue

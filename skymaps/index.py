@@ -215,15 +215,15 @@ class SkyIndex:
 
         # Where there are many, it is worth while to leave out circles that are not near.
         is_large = len(self.number) > _LARGE
-        vectors = np.empty((3, 0))
+        vectors = np.empty(0), np.empty(0), np.empty(0)
         if is_large:
-            vectors = np.stack(components(positions.ra_deg, positions.dec_deg))
+            vectors = components(positions.ra_deg, positions.dec_deg)
         row, number, target, layers, shapes = pairs(
             positions.index_29,
             *(self.first, self.number, self.target, self.branch, self.place),
             *(self.circles.slot, self.circles.farthest),
             vectors,
-            np.stack(self.circles.centre),
+            self.circles.centre,
         )
         if is_large and not self.has_others:
             slots = self.circles.slot.take(number.take(shapes))
