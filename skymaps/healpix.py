@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import healpy
@@ -51,7 +50,7 @@ class Positions:
         """
         ra = np.atleast_1d(np.asarray(ra_deg, dtype=np.float64))
         dec = np.atleast_1d(np.asarray(dec_deg, dtype=np.float64))
-        return cls(ra, dec, index_29_of(ra, dec, compiled=compiled))
+        return cls(ra, dec, _indices_29(ra, dec, compiled))
 
 
 def index_29_of(
@@ -64,14 +63,20 @@ def index_29_of(
     ValueError
         A declination outside [-90, 90] deg, or a coordinate that is not finite.
     """
-    ra = np.atleast_1d(np.asarray(ra_deg, dtype=np.float64))
-    dec = np.atleast_1d(np.asarray(dec_deg, dtype=np.float64))
-    # One sum and one maximum find anything wrong; what it is, is asked only then.
-    if len(ra) and not (math.isfinite(ra.sum()) and np.abs(dec).max() <= 90.0):
+    return Positions.of(ra_deg, dec_deg, compiled=compiled).index_29
+
+
+def _indices_29(
+    ra: NDArray[np.float64], dec: NDArray[np.float64], compiled: bool
+) -> NDArray[np.int64]:
+    # Two extremes find anything wrong (no number is below any); what it is, is asked only then.
+    if len(ra) and len(dec) and not (np.abs(ra).max() < np.inf and np.abs(dec).max() <= 90.0):
         _refuse(ra, dec)
     if compiled:
         from skymaps.compiled import indices_29  # optional, and slow to import
 
+        if ra.shape != dec.shape:
+            ra, dec = (np.array(one) for one in np.broadcast_arrays(ra, dec))
         return np.asarray(indices_29(ra, dec))
     index = healpy.ang2pix(2**MAX_ORDER, ra, dec, nest=True, lonlat=True)
     return np.asarray(index, dtype=np.int64)

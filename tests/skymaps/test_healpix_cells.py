@@ -18,6 +18,7 @@ from skymaps.healpix import (
     components,
     index_29_of,
     orders_of_ranges,
+    orders_of_uniq,
     ranges_of_uniq,
     uniq_of_ranges,
 )
@@ -46,6 +47,14 @@ def test_the_first_and_the_last_cell_of_every_order_are_told_apart(order):
     lo, hi = ranges_of_uniq([first, last])
     assert (lo[0], hi[1]) == (0, 12 * 4**29)
     assert uniq_of_ranges(lo, hi).tolist() == [first, last]
+
+
+@pytest.mark.parametrize("order", range(30))
+def test_the_first_and_the_last_cell_of_an_order_are_of_it(order):
+    first, last = 4 ** (order + 1), 4 ** (order + 2) - 1
+    edges = np.array([first, first + 1, last - 1, last])
+    assert orders_of_uniq(edges).tolist() == [order] * 4
+    assert orders_of_uniq(np.append(edges, 4**31 - 1)).tolist() == [order] * 4 + [29]
 
 
 @pytest.mark.parametrize("uniq", [-1, 0, 3, 4**31, 2**63 - 1])

@@ -10,7 +10,7 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skymaps.fits import read_sky_map
+from skymaps.fits import read_cells, read_sky_map
 from skymaps.healpix import DEG2_PER_SR, Positions
 from skymaps.skymap import SkyMap
 from tests.skymaps.sky_factory import (
@@ -162,6 +162,34 @@ def test_a_multi_order_map_may_hold_probabilities(unit):
     made = read_sky_map(fits_bytes(columns, {"ORDERING": "NUNIQ"}))
     truth = SkyMap.from_uniq(uniq, density)
     assert made.probdensity_per_sr == pytest.approx(truth.probdensity_per_sr)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seeds, st.permutations(["UNIQ", "PROBDENSITY", "K", "E", "I"]), st.booleans(), st.booleans())
+def test_cells_come_as_the_file_has_them_wherever_their_columns_are(seed, names, narrow, compress):
+    uniq, density, order = random_map(seed)
+    others = [name for name in names if narrow or len(name) > 1 or name == "K"]
+    arrays = {"UNIQ": ("K", uniq), "PROBDENSITY": ("D", density)}
+    columns = [(n, *arrays.get(n, (n, np.arange(len(uniq)) % 100))) for n in others]
+    data = fits_bytes([(n, f, "", a) for n, f, a in columns], {"ORDERING": "NUNIQ"}, compress)
+    cells = read_cells(data)
+    assert cells.uniq.tolist() == uniq.tolist()
+    assert cells.order.tolist() == order.tolist()
+    assert cells.published_density_per_sr.tolist() == density.tolist()
+    assert cells.distance is None
+    assert len(cells) == len(uniq)
+    assert cells.total == pytest.approx(1.0)
+    assert cells.ranked() == SkyMap.from_uniq(uniq, density)
+
+
+def test_a_multi_order_map_longer_than_a_piece_is_read_whole():
+    n = 12 * 4**8  # three pieces
+    uniq = np.arange(4**9, 4**9 + n)[::-1]
+    density = np.random.default_rng(1).random(n)
+    density /= density.sum() * 4.0 * np.pi / n
+    cells = read_cells(multi_order_bytes(uniq, density))
+    assert np.array_equal(cells.uniq, uniq)
+    assert np.array_equal(cells.published_density_per_sr, density)
 
 
 def test_unsigned_indices_are_read():

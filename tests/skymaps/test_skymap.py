@@ -183,6 +183,20 @@ def test_equal_densities_are_ranked_by_index():
     assert made.credible_level == pytest.approx(np.arange(1, 13) / 12)
 
 
+@settings(deadline=None)
+@given(seeds, st.sampled_from([0, 1, 3, 40, 300]))
+def test_few_ties_or_many_are_ranked_by_index(seed, n_tied):
+    rng = np.random.default_rng(seed)
+    density = rng.lognormal(0.0, 3.0, 12 * 4**3)
+    density[rng.integers(0, len(density), n_tied)] = density[rng.integers(0, 5, n_tied)]
+    uniq = np.arange(4**4, 4**4 + len(density))
+    made = SkyMap.from_uniq(uniq, density)
+    area = cell_area_sr(3)
+    rows = np.argsort(-density, kind="stable")
+    enclosed = np.cumsum(density[rows] * area)
+    assert made.credible_level[rows].tolist() == (enclosed / enclosed[-1]).tolist()
+
+
 def test_nothing_of_a_map_can_be_changed():
     made = SkyMap.from_uniq([4, 5], [1.0, 2.0], [1, 1], [1, 1], [1, 1])
     for name in ("lo", "hi", "probdensity_per_sr", "credible_level", "dist_mu_mpc"):
