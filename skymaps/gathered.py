@@ -68,8 +68,8 @@ def gathered(footprints: Sequence[Footprint]) -> Gathered:
         count,
         number[order],
         numbered([one.target for one in footprints])[order],
-        branch[node_order],
-        place[row_order],
+        branch.take(node_order, axis=0),
+        place.take(row_order, axis=0),
     )
 
 
