@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from correlator.coincidence import Miss, admission
 from correlator.event import Event
+from correlator.notice import Messenger
 from correlator.policy import EventClass, JointRules, PairWindow, Policy
 from skymaps.errors import SkyMapError
 from skymaps.localization import Localization
@@ -281,9 +282,12 @@ def _joint(
     )
 
 
-def _worth(event: Event, policy: Policy) -> tuple[bool, float, float, str]:
+def _worth(event: Event, policy: Policy) -> tuple[bool, float, bool, float, str]:
     assert event.event_class is not None  # noqa: S101 - who takes part has one
-    return event.localization is None, -policy.values[event.event_class], *_by_time(event)
+    value = policy.values[event.event_class]
+    # Of equal ones a merger: the kilonova is sought longer, and a neutron star is worth more.
+    is_other = event.messenger is not Messenger.GRAVITATIONAL_WAVE
+    return event.localization is None, -value, is_other, *_by_time(event)
 
 
 def _overlap(a: Localization, b: Localization) -> float:

@@ -184,6 +184,14 @@ def test_a_joint_event_is_of_the_class_that_is_worth_most_under_its_own_id():
     assert event.localization is joint.localization
 
 
+def test_a_merger_leads_a_burst_that_is_worth_as_much_also_from_behind():
+    assert POLICY.values[EventClass.GW_CBC] == POLICY.values[EventClass.GRB]
+    (joint,) = joint_events([gbm(), merger(at=0.5)], POLICY)
+    assert joint.joint_id == "joint:fermi-gbm:781692805"
+    assert joint.lead_key == "lvk:S251009x"
+    assert joint.event.event_class is EventClass.GW_CBC
+
+
 def test_of_one_localization_nothing_is_combined():
     (joint,) = joint_events([gbm(), swift(localization=None)], POLICY)
     assert joint.event.localization is None
