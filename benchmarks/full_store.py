@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,25 +36,32 @@ _COLUMNS = (
     " time_unix_s, n_detections, real_bogus, is_contested, body"
 )
 _INSERT = f"INSERT INTO objects ({_COLUMNS}) VALUES (?,'ztf',?,2,?,?,?,?,?,?,?,0.9,0,?)"
-_REGION_INDEX = "ix_objects_region"
+REGION_INDEX = "ix_objects_region"
 
 
 def make_full_store(path: Path, n_objects: int, until_unix_s: float, seed: int = 1) -> None:
     """Make the file: so many objects, the latest of them seen at a moment."""
+    rng = np.random.default_rng(seed)
+    with objects_filled(path) as connection:
+        for start in range(0, n_objects, _AT_ONCE):
+            connection.execute("BEGIN")
+            n = min(_AT_ONCE, n_objects - start)
+            connection.executemany(_INSERT, stored_rows(start, n, until_unix_s, rng))
+            connection.execute("COMMIT")
+
+
+@contextmanager
+def objects_filled(path: Path) -> Iterator[sqlite3.Connection]:
+    """A new store's file, to fill its objects by the million: the index is made after the rows."""
     with Store.open(f"sqlite:///{path}"):
         pass
-    rng = np.random.default_rng(seed)
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA cache_size = -500000")
     found = "SELECT sql FROM sqlite_master WHERE name = ?"
-    (index,) = connection.execute(found, (_REGION_INDEX,)).fetchone()
-    connection.execute(f"DROP INDEX {_REGION_INDEX}")
-    for start in range(0, n_objects, _AT_ONCE):
-        connection.execute("BEGIN")
-        n = min(_AT_ONCE, n_objects - start)
-        connection.executemany(_INSERT, stored_rows(start, n, until_unix_s, rng))
-        connection.execute("COMMIT")
+    (index,) = connection.execute(found, (REGION_INDEX,)).fetchone()
+    connection.execute(f"DROP INDEX {REGION_INDEX}")
+    yield connection
     connection.execute(index)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()

@@ -7,7 +7,6 @@ the body, which a look back never reads, is left out, so that ten million rows t
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import psycopg
 import sqlalchemy
 from numpy.typing import NDArray
 
+from benchmarks.full_store import REGION_INDEX, objects_filled
 from correlator.policy import DAY_S
 from correlator.simulation.load_sky import SOUTHERN_EDGE_SINE
 from skymaps.healpix import index_29_of
@@ -35,7 +35,6 @@ COLUMNS = (
     *("object_key", "survey", "object_id", "version", "ra_deg", "dec_deg", "index_29", "key_hash"),
     *("first_unix_s", "time_unix_s", "n_detections", "real_bogus", "is_contested", "body"),
 )
-_REGION_INDEX = "ix_objects_region"
 _AT_ONCE = 100_000
 
 
@@ -92,24 +91,14 @@ def fill_memory(alerts: AlertRows) -> SkyRuns:
 
 
 def fill_sqlite(path: Path, alerts: AlertRows) -> None:
-    """Make the file, its index after its rows."""
-    with Store.open(f"sqlite:///{path}"):
-        pass
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA synchronous = OFF")
-    connection.execute("PRAGMA cache_size = -500000")
-    found = "SELECT sql FROM sqlite_master WHERE name = ?"
-    (index,) = connection.execute(found, (_REGION_INDEX,)).fetchone()
-    connection.execute(f"DROP INDEX {_REGION_INDEX}")
+    """Make the file."""
     places = ",".join("?" for _ in COLUMNS)
     insert = f"INSERT INTO objects ({','.join(COLUMNS)}) VALUES ({places})"
-    for rows in _table_rows(alerts):
-        connection.execute("BEGIN")
-        connection.executemany(insert, rows)
-        connection.execute("COMMIT")
-    connection.execute(index)
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
+    with objects_filled(path) as connection:
+        for rows in _table_rows(alerts):
+            connection.execute("BEGIN")
+            connection.executemany(insert, rows)
+            connection.execute("COMMIT")
 
 
 def fill_postgresql(url: str, alerts: AlertRows) -> None:
@@ -118,9 +107,9 @@ def fill_postgresql(url: str, alerts: AlertRows) -> None:
         pass
     with connected(url) as connection:
         found = "SELECT indexdef FROM pg_indexes WHERE indexname = %s"
-        row = connection.execute(found, [_REGION_INDEX]).fetchone()
+        row = connection.execute(found, [REGION_INDEX]).fetchone()
         assert row is not None
-        connection.execute(f"DROP INDEX {_REGION_INDEX}")
+        connection.execute(f"DROP INDEX {REGION_INDEX}")
         connection.execute("ALTER TABLE objects DROP CONSTRAINT pk_objects")
         copy_rows(connection, "objects", COLUMNS, _table_rows(alerts))
         connection.execute("SET maintenance_work_mem = '1GB'")

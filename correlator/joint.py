@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import NamedTuple
 
 from correlator.coincidence import Miss, admission
@@ -18,9 +17,7 @@ from correlator.notice import Messenger
 from correlator.policy import EventClass, JointRules, PairWindow, Policy
 from skymaps.errors import SkyMapError
 from skymaps.localization import Localization
-from skymaps.overlap import as_map, combined, overlap
-from skymaps.shapes import Circle
-from skymaps.skymap import SkyMap
+from skymaps.overlap import combined, overlap
 
 PREFIX = "joint:"
 """What the id of a joint event begins with, and that of no event of one mission."""
@@ -121,7 +118,7 @@ def link_of(a: Event, b: Event, rules: JointRules) -> JointLink | None:
         return None
     i_omega = None
     if first.localization is not None and other.localization is not None:
-        i_omega = _overlap(first.localization, other.localization)
+        i_omega = overlap(first.localization, other.localization)
         if not i_omega > rules.min_overlap:
             return None
     far_hz, is_targeted = _far(first, other, window, i_omega, rules)
@@ -290,23 +287,6 @@ def _worth(event: Event, policy: Policy) -> tuple[bool, float, bool, float, str]
     return event.localization is None, -value, is_other, *_by_time(event)
 
 
-def _overlap(a: Localization, b: Localization) -> float:
-    """The overlap of two localizations; circles among themselves need no cells."""
-    if isinstance(a, Circle) and isinstance(b, Circle):
-        return overlap(a, b)
-    return overlap(_in_cells(a), _in_cells(b))
-
-
-def _in_cells(localization: Localization) -> Localization:
-    return _tiles(localization) if isinstance(localization, Circle) else localization
-
-
-@lru_cache(maxsize=8)
-def _tiles(circle: Circle) -> SkyMap:
-    """A circle as a map, which takes a tenth of a second: remembered for the next update."""
-    return as_map(circle)
-
-
 class _Combination(NamedTuple):
     """What all members say together of the place, and how well they agree on it."""
 
@@ -326,12 +306,12 @@ def _combination(members: Sequence[Event]) -> _Combination:
     product, *others = places
     log_overlaps = []
     for other in others:
-        agreement = _overlap(product, other)
+        agreement = overlap(product, other)
         if not agreement > 0.0:
             return _NOWHERE
         log_overlaps.append(math.log(agreement))
         try:
-            product = combined(_in_cells(product), _in_cells(other))
+            product = combined(product, other)
         except SkyMapError:
             return _NOWHERE
     return _Combination(product, math.fsum(log_overlaps))
