@@ -2,32 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-import os
-import signal
-import socket
-import sys
-from pathlib import Path
-from typing import Literal
-
 import click
-import structlog
 
-from correlator.errors import ConfigurationError
-from correlator.service.raw_archive import RawArchive
-from correlator.service.settings import Settings
-from correlator.service.telemetry import log_to_stderr
-from ingest_optical.quality import DEFAULT_CUTS, PRESETS
-from ingest_optical.registry import Registry
-from streams.admin import declare, servers_of
-from streams.edge import Edge, EdgeSettings
-from streams.edge_outbox import Outbox
-from streams.edge_source import Source
-from streams.topics import DEAD_LETTER, EXPOSURES, HEARTBEAT, OPTICAL_ALERTS
-
-log = structlog.get_logger(__name__)
-
-_TOPICS = (OPTICAL_ALERTS, EXPOSURES, HEARTBEAT, DEAD_LETTER)
+from correlator.service.commands.ingest_optical import optical
 
 
 @click.group("ingest")
@@ -35,91 +12,4 @@ def ingest() -> None:
     """Read a survey's or a network's stream, and feed our own topics with it."""
 
 
-@ingest.command("optical")
-@click.option("--survey", type=click.Choice(sorted(DEFAULT_CUTS)), required=True)
-@click.option(
-    "--source",
-    "source_url",
-    required=True,
-    metavar="URL",
-    help="kafka://HOST:PORT[,HOST:PORT]/TOPIC; {date} in it is each night's, ^ begins a pattern.",
-)
-@click.option("--group", help="Consumer group; readers of one group share the work.")
-@click.option(
-    "--from",
-    "begin",
-    type=click.Choice(["earliest", "latest"]),
-    default="earliest",
-    show_default=True,
-    help="Where a group begins that has never read.",
-)
-@click.option("--gate", type=click.Choice(sorted(PRESETS)), help="Quality cuts of the survey.")
-@click.option(
-    "--archive", type=click.Path(path_type=Path), help="Keep admitted packets below this folder."
-)
-@click.option("--registry", help="Schema registry of LSST; '' for none.")
-@click.option("--name", help="Name of this process in heartbeats.")
-@click.option(
-    "--replication",
-    type=click.IntRange(min=1),
-    help="Copies of a topic that is missing.  [default: 3, or as many as there are brokers]",
-)
-def optical(
-    survey: str,
-    source_url: str,
-    group: str | None,
-    begin: Literal["earliest", "latest"],
-    gate: str | None,
-    archive: Path | None,
-    registry: str | None,
-    name: str | None,
-    replication: int | None,
-) -> None:
-    """Read a survey's alerts: gate them, and send the good ones on in slim form.
-
-    The broker that receives them is CORRELATOR_BROKER. Credentials of the survey's broker come from
-    CORRELATOR_SOURCE_USERNAME, _PASSWORD, _MECHANISM, _SECURITY and _CA_FILE.
-
-    Example: correlator ingest optical --survey ztf --source
-    "kafka://HOST:9092/ztf_{date}_programid1" --archive raw/
-    """
-    log_to_stderr(verbose=True)
-    settings = Settings()
-    if not settings.broker.startswith("kafka://"):
-        raise ConfigurationError(f"broker {settings.broker}: an edge needs kafka://HOST:PORT")
-    servers = servers_of(settings.broker)
-    source = settings.source(survey, source_url, group, begin)
-    schemas = Registry(
-        (settings.source_registry if registry is None else registry) or None,
-        settings.source_schemas,
-    )
-    declare(servers, _TOPICS, replication)
-    kept = RawArchive(archive) if archive else None
-    edge = Edge(
-        EdgeSettings(
-            name=name or f"edge-{survey}-{socket.gethostname()}-{os.getpid()}",
-            survey=survey,
-            cuts={survey: PRESETS[gate]} if gate else DEFAULT_CUTS,
-        ),
-        lambda finish: Source(source, finish),
-        Outbox(servers),
-        schemas.schema,
-        kept,
-    )
-    try:
-        _run(edge)
-    finally:
-        if kept is not None:
-            kept.close()
-
-
-def _run(edge: Edge) -> None:
-    told: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda signum, _: told.append(signum))
-    gc.freeze()  # what the imports made is no garbage: not to be looked through for ever
-    log.info("edge_started")
-    is_done = edge.run(lambda: bool(told))
-    log.info("edge_stopped", is_done=is_done)
-    if not is_done:
-        sys.exit(1)
+ingest.add_command(optical)
