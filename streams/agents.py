@@ -37,6 +37,7 @@ from streams.topics import (
     partition_of,
     targets_topic,
 )
+from streams.voevents import VOEventDesk
 from streams.window import ReceivedAlert
 
 log = structlog.get_logger(__name__)
@@ -82,6 +83,7 @@ class Agents:
     joint: JointDesk
     joiner: Joiner
     ranker: Ranker
+    voevents: VOEventDesk
     send: Send
     now: Callable[[], float]
     alert_partitions: int
@@ -382,6 +384,7 @@ class Agents:
         publish = partial(self.ranker.publish, ranking, as_of_unix_s)
         revisions = await asyncio.to_thread(publish)
         await self.send(r for revision in revisions for r in records_of(revision))
+        await self.send(await asyncio.to_thread(self.voevents.records_of, revisions))
         self.ranker.told(ranking.event_key)
 
     async def refresh_lists(self) -> None:

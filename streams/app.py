@@ -34,6 +34,7 @@ from streams.records import Handler, Record, consume, persisting
 from streams.settings import StreamSettings
 from streams.shutdown import NotDrainedError, drained, stop_gracefully
 from streams.topics import Topic
+from streams.voevents import VOEventDesk
 
 log = structlog.get_logger(__name__)
 
@@ -206,7 +207,9 @@ def agents_of(
     joiner = Joiner(store, policy, settings.worker_name, now)
     ranker = Ranker(store, policy, settings.worker_name, settings.pair_partitions)
     desk, joint = NoticeDesk(store), JointDesk(store, policy, now)
-    return Agents(store, desk, joint, joiner, ranker, send, now, settings.alert_partitions)
+    voevents = VOEventDesk(store, settings.author)
+    partitions = settings.alert_partitions
+    return Agents(store, desk, joint, joiner, ranker, voevents, send, now, partitions)
 
 
 def routes_of(agents: Agents) -> dict[Topic, Handler]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streams.topics import COINCIDENCES, COINCIDENCES_STATE, OPTICAL_ALERTS, PAIRS, Topic
+from streams.voevent import UNNAMED_AUTHOR, Author
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class StreamSettings:
         never join its group again, and it goes on beating.
     request_timeout_s
         Longest wait for the broker's answer to a produced record [s].
+    author
+        Who sends our VOEvents.
     """
 
     app_id: str = "correlator"
@@ -61,6 +64,7 @@ class StreamSettings:
     rebalance_timeout_s: float = 30.0
     longest_batch_s: float = 604_800.0
     request_timeout_s: float = 1200.0
+    author: Author = UNNAMED_AUTHOR
 
     def partitions_of(self, topic: Topic) -> int:
         """Number of partitions of a topic."""

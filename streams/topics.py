@@ -65,6 +65,7 @@ COINCIDENCES_STATE = Topic(
     8,
     None,
 )
+VOEVENTS = Topic("voevents", "coincidence id", "VOEvent 2.0 XML", 1, 31 * DAY_S)
 HEARTBEAT = Topic("heartbeat", "source", "Heartbeat", 1, DAY_S)
 DEAD_LETTER = Topic(
     "dead_letter",
@@ -84,6 +85,7 @@ TOPICS = (
     PAIRS,
     COINCIDENCES,
     COINCIDENCES_STATE,
+    VOEVENTS,
     HEARTBEAT,
     DEAD_LETTER,
 )

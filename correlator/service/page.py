@@ -5,12 +5,14 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from correlator.policy import Policy
 from correlator.service.rows import event_row, target_row
 from storage.store import Store
+from streams.voevent import UNNAMED_AUTHOR, Author
+from streams.voevents import NoVOEventError, VOEventDesk
 
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
@@ -27,8 +29,8 @@ _Column = tuple[str, str, str]
 """Heading, name in the row, and how a number is written."""
 
 
-def create_page(store: Store) -> FastAPI:
-    """Make the web application over a store."""
+def create_page(store: Store, author: Author = UNNAMED_AUTHOR) -> FastAPI:
+    """Make the web application over a store; the author is that of our VOEvents."""
     page = FastAPI(title="Multi-messenger correlator", docs_url=None, redoc_url=None)
 
     @page.get("/", response_class=HTMLResponse)
@@ -45,6 +47,16 @@ def create_page(store: Store) -> FastAPI:
     @page.get("/events.json")
     def events() -> JSONResponse:
         return JSONResponse([event_row(e) for e in store.events.all()])
+
+    @page.get("/coincidences/{coincidence_id}.xml", response_class=Response)
+    def coincidence(
+        coincidence_id: str, case: str | None = None, revision: int | None = None
+    ) -> Response:
+        try:
+            xml = VOEventDesk(store, author).find(coincidence_id, case, revision)
+        except NoVOEventError as error:
+            raise HTTPException(404, str(error)) from error
+        return Response(xml, media_type="application/xml")
 
     @page.get("/health")
     def health() -> dict[str, Any]:

@@ -9,10 +9,10 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from correlator.policy import Policy
-from correlator.service.voevent import Author
 from ingest_optical.registry import RUBIN_REGISTRY
 from streams.edge_source import SourceSettings, servers_and_topic
 from streams.settings import StreamSettings
+from streams.voevent import UNNAMED_AUTHOR, Author
 
 
 class Settings(BaseSettings):
@@ -48,9 +48,9 @@ class Settings(BaseSettings):
     )
 
     author_ivorn: str = Field(
-        Author().ivorn, pattern=r"^ivo://[^#\s]+$", description="who sends our VOEvents"
+        UNNAMED_AUTHOR.ivorn, pattern=r"^ivo://[^#\s]+$", description="who sends our VOEvents"
     )
-    author_title: str = Field(Author().title, description="the same in words")
+    author_title: str = Field(UNNAMED_AUTHOR.title, description="the same in words")
     author_email: str | None = Field(None, description="whom to ask about them")
 
     def author(self) -> Author:
@@ -92,4 +92,4 @@ class Settings(BaseSettings):
 
     def stream_settings(self) -> StreamSettings:
         """What the streaming layer needs of them."""
-        return StreamSettings(app_id=self.app_id, broker_url=self.broker)
+        return StreamSettings(app_id=self.app_id, broker_url=self.broker, author=self.author())

@@ -13,7 +13,9 @@ from correlator.service.page import create_page
 from correlator.service.wiring import running
 from storage.store import Store
 from streams.settings import StreamSettings
-from tests.builders import a_notice, a_target
+from streams.voevent import Author
+from streams.voevents import VOEventDesk
+from tests.builders import T0_UNIX_S, a_coincidence, a_notice, a_target
 from tests.ingest_vo.notice_factory import gbm
 
 HOSTILE = "<script>alert(1)</script>"
@@ -57,6 +59,20 @@ async def test_the_page_tells_its_health(store):
         assert (await page.get("/events.json")).json() == []
     assert health["status"] == "ok"
     assert health["store"]["notices"] == 1
+
+
+async def test_a_coincidence_is_served_as_the_voevent_that_the_command_prints(store):
+    found = a_coincidence()
+    pair = found.pair
+    store.coincidences.publish(pair.event_key, [found], T0_UNIX_S, "gone")
+    async with client(store) as page:
+        answer = await page.get(f"/coincidences/{pair.coincidence_id}.xml")
+        unknown = await page.get("/coincidences/none.xml")
+        later = await page.get(f"/coincidences/{pair.coincidence_id}.xml?revision=2")
+    assert answer.headers["content-type"] == "application/xml"
+    assert answer.content == VOEventDesk(store, Author()).find(pair.coincidence_id)
+    assert (unknown.status_code, later.status_code) == (404, 404)
+    assert "no coincidence none" in unknown.json()["detail"]
 
 
 async def test_packets_dropped_into_the_inbox_are_streamed_in(store, tmp_path):

@@ -5,11 +5,11 @@ from click.testing import CliRunner
 from lxml import etree
 
 from correlator.service.cli import correlator
-from correlator.service.voevent import Author, voevent_of
 from correlator.wire import record_of_event
 from ingest_vo.voevent import read_voevent
 from storage.coincidences import CoincidenceRevision, CoincidenceState
 from storage.store import Store
+from streams.voevent import Author, voevent_of
 from tests.builders import T0_UNIX_S, a_coincidence, a_notice, an_event
 
 AUTHOR = Author("ivo://tests.example/coincidences", "Tests", "somebody@tests.example")

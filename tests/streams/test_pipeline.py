@@ -11,14 +11,16 @@ from sqlalchemy.exc import OperationalError
 from correlator.policy import DAY_S, Policy
 from correlator.service.wiring import running
 from correlator.wire import to_json
+from ingest_vo.voevent import read_voevent
 from storage.store import Store
 from streams.settings import StreamSettings
-from streams.topics import NOTICES_RAW, OPTICAL_ALERTS, TOPICS
+from streams.topics import NOTICES_RAW, OPTICAL_ALERTS, TOPICS, VOEVENTS
 from tests.builders import an_alert
 from tests.ingest_vo.notice_factory import T0_UNIX_S, gbm, igwn, svom
 
 POLICY = Policy()
 NOW = T0_UNIX_S + DAY_S
+FIN = gbm("Fin_Pos", 115)
 
 
 @asynccontextmanager
@@ -49,6 +51,10 @@ async def send_notice(pipeline, packet, name="a notice"):
     await pipeline.send(NOTICES_RAW.name, name, packet)
 
 
+def values_of(pipeline, topic):
+    return [r.value for r in pipeline.app.transport.broker.read((topic, 0), 0, 100)]
+
+
 async def test_every_topic_is_made_as_the_table_says(store):
     async with a_pipeline(store, alert_partitions=3, pair_partitions=2) as pipeline:
         made = pipeline.app.transport.broker.topics()
@@ -64,7 +70,7 @@ async def test_whichever_comes_first_the_pair_is_found_and_published(store, aler
         if alerts_first:
             await send_alerts(pipeline, the_alerts())
             await pipeline.idle()
-        await send_notice(pipeline, gbm("Fin_Pos", 115))
+        await send_notice(pipeline, FIN)
         await pipeline.idle()
         if not alerts_first:
             await send_alerts(pipeline, the_alerts())
@@ -76,6 +82,10 @@ async def test_whichever_comes_first_the_pair_is_found_and_published(store, aler
     assert revision.state == "active"
     (target,) = store.targets.list("grb-afterglow")
     assert target.rank == 1
+    (told,) = values_of(pipeline, VOEVENTS.name)
+    packet = read_voevent(told, "voevents")
+    assert packet.text("coincidence_id") == pair.coincidence_id
+    assert packet.citations == (("followup", read_voevent(FIN, "fin").ivorn),)
 
 
 async def test_a_retraction_retires_the_target_and_deletes_nothing(store):

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaTimeoutError
 
 from correlator.service.wiring import running
 from correlator.wire import pair_record, record_of_event, to_json
+from ingest_vo.voevent import read_voevent
 from skymaps.errors import SkyMapError
 from streams import agents, app
 from streams.app import create_app
@@ -22,6 +23,7 @@ from tests.streams.workers import NOUNS, NOW, POLICY, Cluster, Crash
 pytestmark = pytest.mark.usefixtures("no_pause")
 
 TARGETS = "targets.grb-afterglow"
+TOLD = ("coincidences", "coincidences.state", "voevents", TARGETS)
 
 
 async def test_a_look_back_counts_as_done_only_when_its_pairs_are_told(store):
@@ -81,14 +83,17 @@ async def finish_through(cluster, topic, error):
 
 
 def states(cluster, topic):
-    return [json.loads(value)["state"] for value in cluster.last_of_keys(topic).values()]
+    told = cluster.last_of_keys(topic).values()
+    if topic == "voevents":
+        return [read_voevent(xml, topic).text("state") for xml in told]
+    return [json.loads(value)["state"] for value in told]
 
 
 FAILURES = pytest.mark.parametrize("error", [KafkaTimeoutError(), Crash()], ids=repr)
 
 
 @FAILURES
-@pytest.mark.parametrize("topic", ["coincidences", "coincidences.state", TARGETS])
+@pytest.mark.parametrize("topic", TOLD)
 async def test_what_was_stored_and_not_told_is_told_by_whoever_goes_on(store, topic, error):
     cluster = Cluster(store)
     await cluster.assign()
@@ -96,12 +101,12 @@ async def test_what_was_stored_and_not_told_is_told_by_whoever_goes_on(store, to
     cluster.tell_alert(an_alert())
     await finish_through(cluster, topic, error)
     assert len(store.coincidences.current()) == len(store.targets.list("grb-afterglow")) == 1
-    for each in ("coincidences", "coincidences.state", TARGETS):
+    for each in TOLD:
         assert states(cluster, each) == ["active"]
 
 
 @FAILURES
-@pytest.mark.parametrize("topic", ["coincidences", "coincidences.state", TARGETS])
+@pytest.mark.parametrize("topic", TOLD)
 async def test_that_something_is_no_more_is_told_too(store, topic, error):
     cluster = Cluster(store)
     await cluster.assign()
@@ -113,6 +118,7 @@ async def test_that_something_is_no_more_is_told_too(store, topic, error):
     await finish_through(cluster, topic, error)
     assert states(cluster, "coincidences") == ["retracted"]
     assert states(cluster, "coincidences.state") == ["retracted"]
+    assert states(cluster, "voevents") == ["retracted"]
     assert states(cluster, TARGETS) == ["retired"]
 
 
@@ -122,7 +128,7 @@ async def test_what_was_told_is_not_told_again(store):
     cluster.tell_event(a_notice())
     cluster.tell_alert(an_alert())
     await finish_through(cluster, TARGETS, KafkaTimeoutError())
-    told = slots_of(cluster, "coincidences", "coincidences.state", TARGETS)
+    told = slots_of(cluster, *TOLD)
     ends = [cluster.log.end(slot) for slot in told]
     tally = cluster.workers[0].agents.tally
     taken = tally.counts["pairs"]

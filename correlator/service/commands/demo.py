@@ -50,7 +50,7 @@ def demo(seed: int, n_alerts: int, folder: Path, exit_at_once: bool) -> None:
     if not exit_at_once:
         settings = Settings()
         click.echo(f"Page at http://{settings.host}:{settings.port} (interrupt to end)")
-        asyncio.run(serve_page(store, settings.host, settings.port))
+        asyncio.run(serve_page(store, settings.host, settings.port, settings.author()))
     if not found:
         sys.exit(1)
 

@@ -16,6 +16,7 @@ from correlator.service.page import create_page
 from correlator.service.settings import Settings
 from correlator.service.wiring import running
 from storage.store import Store
+from streams.voevent import Author
 
 
 @click.command("up")
@@ -40,7 +41,7 @@ async def _run(settings: Settings, store: Store, inbox: Path, port: int) -> None
     streams = settings.stream_settings()
     async with running(streams, store, settings.policy(), time.time) as pipeline:
         watcher = asyncio.create_task(watch_inbox(inbox, pipeline, store))
-        page = asyncio.create_task(serve_page(store, settings.host, port))
+        page = asyncio.create_task(serve_page(store, settings.host, port, settings.author()))
         # Either one ends the process: a page over a dead pipeline would say that all is well.
         await asyncio.wait({watcher, page}, return_when=asyncio.FIRST_COMPLETED)
         for task in (watcher, page):
@@ -51,7 +52,7 @@ async def _run(settings: Settings, store: Store, inbox: Path, port: int) -> None
             raise result
 
 
-async def serve_page(store: Store, host: str, port: int) -> None:
+async def serve_page(store: Store, host: str, port: int, author: Author) -> None:
     """Serve the page until interrupted.
 
     Raises
@@ -59,7 +60,7 @@ async def serve_page(store: Store, host: str, port: int) -> None:
     ConfigurationError
         The address is taken.
     """
-    config = uvicorn.Config(create_page(store), host=host, port=port, log_level="warning")
+    config = uvicorn.Config(create_page(store, author), host=host, port=port, log_level="warning")
     try:
         await uvicorn.Server(config).serve()
     except SystemExit as error:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import click
 
-from correlator.errors import ConfigurationError
-from correlator.event import EventState
 from correlator.service.commands.options import store_option, store_url_of
 from correlator.service.settings import Settings
-from correlator.service.voevent import voevent_of
-from correlator.wire import EventRecord
 from storage.store import Store
-from streams.joint import is_joint
+from streams.voevents import VOEventDesk
 
 
 @click.command("voevent")
@@ -27,25 +23,5 @@ def voevent(
     Example: correlator voevent 5f0c2f... > coincidence.xml
     """
     with Store.open(store_url_of(store_url), migrate=False) as store:
-        history = store.coincidences.history(coincidence_id, case)
-        found = [r for r in history if revision in (None, r.revision)]
-        if not found:
-            raise ConfigurationError(f"no coincidence {coincidence_id} of that case and revision")
-        if len({r.case for r in found}) > 1:
-            cases = ", ".join(sorted({r.case for r in found}))
-            raise ConfigurationError(f"{coincidence_id} is in several cases, choose one: {cases}")
-        events = _events_of(store, found[-1].event_key)
-    notice_ids = [notice_id for event in events for notice_id in event.notice_ids]
-    is_test = any(event.state is EventState.TEST for event in events)
-    author = Settings().author()
-    click.echo(voevent_of(found[-1], author, notice_ids, is_test=is_test).decode(), nl=False)
-
-
-def _events_of(store: Store, event_key: str) -> list[EventRecord]:
-    """The event, or the members of the joint event."""
-    keys: tuple[str, ...] = (event_key,)
-    if is_joint(event_key):
-        joint = store.joint_events.get(event_key)
-        keys = () if joint is None else joint.body.event_keys
-    found = store.events.get_many(keys)
-    return [found[key] for key in keys if key in found]
+        xml = VOEventDesk(store, Settings().author()).find(coincidence_id, case, revision)
+    click.echo(xml.decode(), nl=False)

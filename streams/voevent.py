@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from lxml import etree
 
 from correlator.coincidence import PairEvidence
 from correlator.policy import DAY_S
 from correlator.ranking import NOT_MEASURED, Coincidence
-from correlator.service.times import iso_utc
 from storage.coincidences import CoincidenceRevision, CoincidenceState
 
 _VOE = "http://www.ivoa.net/xml/VOEvent/v2.0"
@@ -39,6 +39,10 @@ class Author:
     ivorn: str = "ivo://mm-correlator.example/coincidences"
     title: str = "Multi-messenger correlator"
     email: str | None = None
+
+
+UNNAMED_AUTHOR = Author()
+"""Who sends where nobody said who."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ def _who(root: etree._Element, revision: CoincidenceRevision, author: Author) ->
 
 def _date(unix_s: float) -> str:
     # xs:dateTime without a zone, as the standard wants it: UTC.
-    return (iso_utc(unix_s) or "").rstrip("Z")
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 
 def _of_revision(revision: CoincidenceRevision) -> Iterator[_Param]:
