@@ -12,6 +12,7 @@ from typing import NamedTuple
 from correlator.alert import Detection, Surroundings
 from correlator.event import Event, EventState
 from correlator.light import Rate, rate
+from correlator.nature import of_the_sky
 from correlator.object import OpticalObject
 from correlator.policy import DelayWindow, EventClass, Policy
 from correlator.window import Onset, mean_kernel_per_s, onset_of, overlaps
@@ -126,7 +127,8 @@ def admission(event: Event, policy: Policy) -> Miss | None:
         return Miss.NOT_LIVE
     if event.state is EventState.TEST and not policy.include_tests:
         return Miss.NOT_LIVE
-    if event.is_burst is False:
+    sky = of_the_sky(event.verdicts)
+    if event.is_burst is False if sky is None else sky.nature in policy.kept_out:
         return Miss.NOT_A_BURST
     if event.event_class is None:
         return Miss.NO_CLASS

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+from correlator.nature import DRILLS, Nature, Verdict, foremost, is_burst, of_the_sky
 from correlator.notice import Messenger, Notice
 from correlator.policy import EventClass
 from skymaps.localization import Localization
@@ -46,6 +47,9 @@ class Event:
         The standing localization of the highest rank, and the notice that gave it.
     notices
         The distinct notices, sorted from the least to the most authoritative.
+    verdicts
+        What it is: test or mock, retracted, and what the most authoritative notice that says
+        anything says of the thing itself, each with the packet's field.
     log_overlap
         Of a joint event the logarithm of how well its members' localizations agree
         (:class:`correlator.joint.JointEvent`); None for an event of one mission.
@@ -69,6 +73,7 @@ class Event:
     is_significant: bool | None
     notices: tuple[Notice, ...]
     log_overlap: float | None = None
+    verdicts: tuple[Verdict, ...] = ()
 
     @property
     def event_class(self) -> EventClass | None:
@@ -128,7 +133,7 @@ def event_of(notices: Iterable[Notice]) -> Event:
         messenger=min((n.messenger for n in best), key=list(Messenger).index),
         state=_state(distinct, standing),
         version=len(distinct),
-        is_burst=_latest(best, lambda n: n.is_burst),
+        is_burst=is_burst(_latest(best, lambda n: of_the_sky(n.verdicts))),
         event_unix_s=timed[-1].event_unix_s if timed else None,
         event_end_unix_s=(timed[-1].event_end_unix_s or timed[-1].event_unix_s) if timed else None,
         localization=located[-1].localization if located else None,
@@ -139,6 +144,7 @@ def event_of(notices: Iterable[Notice]) -> Event:
         classification=_latest(best, lambda n: n.classification or None) or (),
         is_significant=_latest(best, lambda n: n.is_significant),
         notices=distinct,
+        verdicts=_verdicts(distinct, standing),
     )
 
 
@@ -168,6 +174,18 @@ def _state(notices: tuple[Notice, ...], standing: tuple[Notice, ...]) -> EventSt
     if any(n.is_test for n in notices):
         return EventState.TEST
     return EventState.LIVE if standing else EventState.RETRACTED
+
+
+def _verdicts(notices: tuple[Notice, ...], standing: tuple[Notice, ...]) -> tuple[Verdict, ...]:
+    """One verdict at most of each kind, the one that overrides the others first."""
+    drill = _latest(notices, lambda n: foremost(v for v in n.verdicts if v.nature in DRILLS))
+    retraction = None if standing else _latest(notices, _retraction_in)
+    sky = _latest(standing or notices, lambda n: of_the_sky(n.verdicts))
+    return tuple(verdict for verdict in (drill, retraction, sky) if verdict is not None)
+
+
+def _retraction_in(notice: Notice) -> Verdict | None:
+    return next((v for v in notice.verdicts if v.nature is Nature.RETRACTED), None)
 
 
 def _latest(notices: tuple[Notice, ...], say: Callable[[Notice], T | None]) -> T | None:

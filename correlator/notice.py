@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from correlator.nature import DRILLS, Nature, Verdict, is_burst, of_the_sky
 from skymaps.localization import Localization
 
 
@@ -45,13 +46,9 @@ class Notice:
         When the mission said it.
     role
         The packet's own role: ``observation``, ``test``, ``utility``, ``prediction``.
-    is_test
-        Test, mock, drill or injection by any of the packet's marks, whatever its role says.
-    is_retraction
-        Whether the notice takes the event (or its instrument's part of it) back.
-    is_burst
-        True for a transient that may have a counterpart, False for what the mission itself calls
-        something else (solar flare, TGF, known source, slew), None where it does not say.
+    verdicts
+        What the packet says that it reports, each with the field that says so: test, mock,
+        retraction, burst, solar flare ...; empty where it does not say.
     supersedes
         Ids of notices that this one cites as superseded, followed up or retracted.
     localization
@@ -83,9 +80,7 @@ class Notice:
     stream: str
     messenger: Messenger
     role: str
-    is_test: bool
-    is_retraction: bool
-    is_burst: bool | None
+    verdicts: tuple[Verdict, ...] = ()
     event_unix_s: float | None = None
     event_end_unix_s: float | None = None
     notice_unix_s: float | None = None
@@ -99,6 +94,23 @@ class Notice:
     significance_kind: str | None = None
     classification: tuple[tuple[str, float | None], ...] = ()
     is_significant: bool | None = None
+
+    @property
+    def is_test(self) -> bool:
+        """Test, mock, drill or injection by any of the packet's marks, whatever its role says."""
+        return any(verdict.nature in DRILLS for verdict in self.verdicts)
+
+    @property
+    def is_retraction(self) -> bool:
+        """Whether the notice takes the event (or its instrument's part of it) back."""
+        return any(verdict.nature is Nature.RETRACTED for verdict in self.verdicts)
+
+    @property
+    def is_burst(self) -> bool | None:
+        """True for a transient that may have a counterpart, False for what the mission itself
+        calls something else (solar flare, TGF, known source, slew), None where it does not say.
+        """
+        return is_burst(of_the_sky(self.verdicts))
 
     @property
     def event_key(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from correlator.nature import NO_BURSTS, Nature
+
 HOUR_S = 3600.0
 DAY_S = 86_400.0
 
@@ -282,6 +284,9 @@ class Policy:
         that is not up tonight sinks in the list and stays in it [h].
     joint
         When events of different missions are one.
+    kept_out
+        What does not reach the join when the mission itself says that it is that; where it says
+        nothing, the event is let in.
     include_tests
         Whether tests, mocks and drills reach the join.
     """
@@ -308,6 +313,7 @@ class Policy:
     least_night_h: float = 0.1
     cases: tuple[ScienceCase, ...] = _CASES
     joint: JointRules = field(default_factory=JointRules)
+    kept_out: frozenset[Nature] = NO_BURSTS
     include_tests: bool = False
 
     def __post_init__(self) -> None:

@@ -16,6 +16,7 @@ from correlator.coincidence import PairEvidence
 from correlator.errors import MalformedPacketError
 from correlator.event import Event, EventState
 from correlator.joint import JointEvent, JointLink
+from correlator.nature import Verdict
 from correlator.notice import Messenger
 from skymaps.healpix import END_29
 from skymaps.localization import Localization
@@ -59,6 +60,8 @@ class EventRecord:
     classification: tuple[tuple[str, float | None], ...]
     is_significant: bool | None
     notice_ids: tuple[str, ...]
+    verdicts: tuple[Verdict, ...] = ()
+    """Empty in the records of releases that did not have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ def record_of_event(event: Event) -> EventRecord:
         classification=event.classification,
         is_significant=event.is_significant,
         notice_ids=tuple(n.notice_id for n in event.notices),
+        verdicts=event.verdicts,
     )
 
 
@@ -155,6 +159,7 @@ def event_of_record(record: EventRecord, localization: Localization | None) -> E
         classification=record.classification,
         is_significant=record.is_significant,
         notices=(),
+        verdicts=record.verdicts,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from correlator.nature import Nature, Verdict
 from correlator.notice import Messenger, Notice
 from ingest_vo import rules, systematics
 from ingest_vo.systematics import RadiusMeaning
@@ -24,10 +25,19 @@ GBM_CLASSES = {
 """Most_Likely_Index of the flight software (Meegan et al. 2009, ApJ 702, 791; spelled as in
 GBM's JSON notices)."""
 
-GBM_NOT_A_BURST = frozenset({
-    "LOCAL_PARTICLES", "BELOW_HORIZON", "DISTANT_PARTICLES", "SOLAR_FLARE", "CYG_X1",
-    "SGR_1806_20", "GROJ_0422_32", "TGF",
-})  # fmt: skip
+GBM_NATURES = {
+    "LOCAL_PARTICLES": Nature.PARTICLES,
+    "BELOW_HORIZON": Nature.BELOW_HORIZON,
+    "GRB": Nature.GRB,
+    "GENERIC_SGR": Nature.SGR,
+    "DISTANT_PARTICLES": Nature.PARTICLES,
+    "SOLAR_FLARE": Nature.SOLAR_FLARE,
+    "CYG_X1": Nature.KNOWN_SOURCE,
+    "SGR_1806_20": Nature.KNOWN_SOURCE,
+    "GROJ_0422_32": Nature.KNOWN_SOURCE,
+    "TGF": Nature.TGF,
+}
+"""What each class is; the others (error, unreliable location, generic transient) leave it open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +84,6 @@ def to_notice(packet: VOEventPacket) -> Notice:
     )  # fmt: skip
 
 
-def verdict_of_class(name: str | None) -> bool | None:
-    """Whether GBM's class is a burst; None for a class that leaves it open."""
-    if name == "GRB":
-        return True
-    return False if name in GBM_NOT_A_BURST else None
-
-
 def _gbm(packet: VOEventPacket, kind: int | None) -> Notice:
     stage = _GBM_STAGES.get(kind or 0, _Stage(0, "Data_Signif"))
     base = frame(
@@ -91,10 +94,10 @@ def _gbm(packet: VOEventPacket, kind: int | None) -> Notice:
     significance = packet.positive(stage.significance)
     # A trigger may have several FIN, all numbered 0: there the clock decides.
     sequence = packet.notice_unix_s if kind == _FINAL else packet.number("Sequence_Num")
-    verdict, classification = _gbm_class(packet, kind)
+    said, classification = _gbm_class(packet, kind)
     return replace(
         base,
-        is_burst=verdict,
+        verdicts=(*base.verdicts, *said),
         event_unix_s=packet.required_time(),
         localization=meaning.circle(packet.name, packet.ra_deg, packet.dec_deg, packet.radius_deg),
         localization_rank=stage.rank,
@@ -116,8 +119,8 @@ def _gbm_meaning(packet: VOEventPacket, kind: int | None) -> RadiusMeaning:
 
 def _gbm_class(
     packet: VOEventPacket, kind: int | None
-) -> tuple[bool | None, tuple[tuple[str, float | None], ...]]:
-    """Verdict and classes: by the flight software, or the duration of a final position.
+) -> tuple[tuple[Verdict, ...], tuple[tuple[str, float | None], ...]]:
+    """Verdict, if any, and classes: by the flight software, or the duration of a final position.
 
     ``Def_NOT_a_GRB`` is false in every real packet, those of flares and TGFs included: unused.
     """
@@ -125,10 +128,11 @@ def _gbm_class(
     if index is None:
         duration = (packet.text("Long_short") or "").lower()
         if duration not in ("long", "short"):
-            return None, ()
+            return (), ()
         # A final position with a duration class is of a burst that GBM takes for a GRB; the
         # ground software fills the class in for any trigger.
-        return (True if kind == _FINAL else None), ((duration, None),)
+        said = (Verdict(Nature.GRB, "Long_short"),) if kind == _FINAL else ()
+        return said, ((duration, None),)
     likely = GBM_CLASSES.get(index, str(index))
     classes: dict[str, float | None] = {}
     for prefix in ("Sec_Most_Likely", "Most_Likely"):
@@ -136,7 +140,9 @@ def _gbm_class(
         percent = packet.number(f"{prefix}_Prob")
         if which is not None and percent:
             classes[GBM_CLASSES.get(which, str(which))] = percent / 100.0
-    return verdict_of_class(likely), tuple(sorted(classes.items()))
+    nature = GBM_NATURES.get(likely)
+    said = () if nature is None else (Verdict(nature, "Most_Likely_Index"),)
+    return said, tuple(sorted(classes.items()))
 
 
 def _gbm_map_url(packet: VOEventPacket) -> str | None:
@@ -184,7 +190,9 @@ def _lat(packet: VOEventPacket, kind: int | None) -> Notice:
     source = (packet.text("SourceName") or "").rpartition("_")[0] if known else None
     return replace(
         base,
-        is_burst=False if known else None,
+        verdicts=(*base.verdicts, Verdict(Nature.KNOWN_SOURCE, "Packet_Type"))
+        if known
+        else base.verdicts,
         event_unix_s=t0,
         event_end_unix_s=t0 + MINUTE_S if _has_broken_clock(packet, t0) else None,
         localization=systematics.LAT.circle(

@@ -14,11 +14,12 @@ import re
 from dataclasses import dataclass
 
 from correlator.errors import MalformedNoticeError
+from correlator.nature import Nature, Verdict
 from correlator.notice import Messenger, Notice
 from ingest_vo import rules, systematics
 from ingest_vo.error_regions import box_of, ellipse_of
-from ingest_vo.fermi import GBM_NOT_A_BURST
-from ingest_vo.igwn import is_mock, localization_of_fits
+from ingest_vo.fermi import GBM_NATURES
+from ingest_vo.igwn import drill_of, localization_of_fits
 from ingest_vo.json_packet import JsonPacket
 from ingest_vo.systematics import RadiusMeaning
 from ingest_vo.voevent_notice import UNLOCALIZED_RANK
@@ -86,7 +87,11 @@ _NO_NOTICE = {
 _SCHEMA_PATH = re.compile(r"/gcn/notices/([\w./-]{1,100}?)(?:\.schema\.json)?$", re.ASCII)
 _TEST_TENSES = frozenset({"test", "injection", "commanded"})
 _MESSENGERS = {"GW": Messenger.GRAVITATIONAL_WAVE, "Neutrino": Messenger.NEUTRINO}
-_NOT_A_BURST = GBM_NOT_A_BURST | {"SF", "Local Particles", "Solar Flare"}
+_NATURES = GBM_NATURES | {
+    "SF": Nature.SOLAR_FLARE,
+    "Solar Flare": Nature.SOLAR_FLARE,
+    "Local Particles": Nature.PARTICLES,
+}
 _SIGNIFICANCES = ("image_snr", "rate_snr", "snr", "p_astro", "pval_generic", "TS")
 _GBM_STAGES = {
     "INITIAL_ALERT": 0,
@@ -103,7 +108,7 @@ def to_notice(packet: JsonPacket) -> Notice:
     event_id = _event_id(packet)
     alert_type = packet.text("alert_type")
     tense = packet.text("alert_tense") or "current"
-    is_test = tense in _TEST_TENSES or path.rsplit("/", 1)[-1] == "test" or _is_test_id(packet)
+    drill = _drill(packet, path, tense)
     retracted = alert_type == "retraction"
     t0, end = _t0(packet, profile, optional=retracted)
     significance, significance_kind = _significance(packet)
@@ -121,10 +126,12 @@ def to_notice(packet: JsonPacket) -> Notice:
         event_id=event_id,
         stream=profile.stream,
         messenger=profile.messenger,
-        role="test" if is_test else "prediction" if tense == "planned" else "observation",
-        is_test=is_test,
-        is_retraction=retracted,
-        is_burst=False if profile.known_source else _verdict(classification),
+        role="test" if drill else "prediction" if tense == "planned" else "observation",
+        verdicts=(
+            *drill,
+            *((Verdict(Nature.RETRACTED, "alert_type"),) if retracted else ()),
+            *_said(profile, classification),
+        ),
         event_unix_s=t0,
         event_end_unix_s=end,
         notice_unix_s=notice_unix_s,
@@ -209,9 +216,15 @@ def _notice_id(packet: JsonPacket, profile: _Profile, event_id: str) -> str:
     return rules.id_of(packet.name, "id", "/".join(part for part in parts if part))
 
 
-def _is_test_id(packet: JsonPacket) -> bool:
-    superevent_id = packet.text("ref_ID")
-    return "99999" in packet.texts("id") or (superevent_id is not None and is_mock(superevent_id))
+def _drill(packet: JsonPacket, path: str, tense: str) -> tuple[Verdict, ...]:
+    """Test or mock: by the tense, the schema, an id that only tests have, or the superevent's."""
+    if tense in _TEST_TENSES:
+        return (Verdict(Nature.TEST, "alert_tense"),)
+    if path.rsplit("/", 1)[-1] == "test":
+        return (Verdict(Nature.TEST, "$schema"),)
+    if "99999" in packet.texts("id"):
+        return (Verdict(Nature.TEST, "id"),)
+    return drill_of(packet.text("ref_ID") or "", "ref_ID")
 
 
 def _t0(
@@ -235,12 +248,15 @@ def _t0(
     return t0, t0 + image_s if image_s else None
 
 
-def _verdict(classification: tuple[tuple[str, float | None], ...]) -> bool | None:
+def _said(
+    profile: _Profile, classification: tuple[tuple[str, float | None], ...]
+) -> tuple[Verdict, ...]:
+    """What the thing is by its feed, or by its likeliest class."""
+    if profile.known_source:
+        return (Verdict(Nature.KNOWN_SOURCE, "$schema"),)
     rated = [(probability, name) for name, probability in classification if probability]
-    if not rated:
-        return None
-    likeliest = max(rated)[1]
-    return True if likeliest == "GRB" else False if likeliest in _NOT_A_BURST else None
+    nature = _NATURES.get(max(rated)[1]) if rated else None
+    return () if nature is None else (Verdict(nature, "classification"),)
 
 
 def _significance(packet: JsonPacket) -> tuple[float | None, str | None]:

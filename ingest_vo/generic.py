@@ -6,9 +6,11 @@ Nobody else's FAR is taken, as its unit would be a guess.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from correlator.errors import MalformedNoticeError
+from correlator.nature import Nature, Verdict
 from correlator.notice import Messenger, Notice
 from ingest_vo import rules, systematics
 from ingest_vo.systematics import RadiusMeaning
@@ -68,9 +70,7 @@ def to_notice(packet: VOEventPacket) -> Notice:
     far_hz = packet.number("FAR") if mission.has_far_hz else None
     return replace(
         base,
-        is_test=base.is_test or _says_test(packet),
-        is_retraction=retracted,
-        is_burst=False if known else None,
+        verdicts=(*base.verdicts, *_said(packet, base)),
         event_unix_s=packet.required_time(),
         localization=mission.meaning.circle(
             packet.name, packet.ra_deg, packet.dec_deg, packet.radius_deg
@@ -87,10 +87,16 @@ def _messenger_of(packet: VOEventPacket) -> Messenger:
     return next((m for word, m in _CONCEPTS.items() if word in said), Messenger.GAMMA_RAY)
 
 
-def _says_test(packet: VOEventPacket) -> bool:
-    """ANTARES's ``isRealAlert=false``, KM3NeT's ``Alert_Tense=test``."""
-    unreal = (packet.text("isRealAlert") or "true").lower() == "false"
-    return unreal or packet.text("Alert_Tense") in ("test", "injection")
+def _said(packet: VOEventPacket, base: Notice) -> Iterator[Verdict]:
+    """Tests of ANTARES (``isRealAlert=false``) and KM3NeT (``Alert_Tense=test``); what is known."""
+    if (packet.text("isRealAlert") or "true").lower() == "false":
+        yield Verdict(Nature.TEST, "isRealAlert")
+    elif packet.text("Alert_Tense") in ("test", "injection"):
+        yield Verdict(Nature.TEST, "Alert_Tense")
+    if packet.text("Alert_Type") == "retraction" and not base.is_retraction:
+        yield Verdict(Nature.RETRACTED, "Alert_Type")
+    if base.notice_type.startswith("Known_source"):
+        yield Verdict(Nature.KNOWN_SOURCE, "ivorn")
 
 
 def _map_url(packet: VOEventPacket) -> str | None:

@@ -12,6 +12,7 @@ import binascii
 import re
 
 from correlator.errors import MalformedNoticeError
+from correlator.nature import Nature, Verdict
 from correlator.notice import Messenger, Notice
 from ingest_vo import rules
 from ingest_vo.json_packet import JsonPacket
@@ -31,9 +32,10 @@ def is_alert(packet: JsonPacket) -> bool:
     return "superevent_id" in packet
 
 
-def is_mock(superevent_id: str) -> bool:
-    """Whether a superevent (or an old G-event) is a mock or a test by its first letter."""
-    return superevent_id[:1] in ("M", "T")
+def drill_of(superevent_id: str, field: str) -> tuple[Verdict, ...]:
+    """What the first letter of a superevent (or of an old G-event) says: mock, test or neither."""
+    nature = {"M": Nature.MOCK, "T": Nature.TEST}.get(superevent_id[:1])
+    return () if nature is None else (Verdict(nature, field),)
 
 
 def to_notice(packet: JsonPacket) -> Notice:
@@ -52,8 +54,13 @@ def to_notice(packet: JsonPacket) -> Notice:
     event = packet.child("event")
     if event is None and not retracted:
         raise MalformedNoticeError(packet.name, "only a RETRACTION may have no event", alert_type)
-    mock = is_mock(superevent_id)
+    verdicts = drill_of(superevent_id, "superevent_id")
+    is_drill = bool(verdicts)
     significant = None if event is None else event.flag("significant")
+    if retracted:
+        verdicts += (Verdict(Nature.RETRACTED, "alert_type"),)
+    elif significant:
+        verdicts += (Verdict(Nature.GW, "significant"),)
     return Notice(
         source="igwn",
         mission="LVK",
@@ -64,10 +71,8 @@ def to_notice(packet: JsonPacket) -> Notice:
         event_id=superevent_id,
         stream="lvk",
         messenger=Messenger.GRAVITATIONAL_WAVE,
-        role="test" if mock else "observation",
-        is_test=mock,
-        is_retraction=retracted,
-        is_burst=True if significant and not retracted else None,
+        role="test" if is_drill else "observation",
+        verdicts=verdicts,
         event_unix_s=None if event is None else _event_time(event),
         notice_unix_s=packet.time("time_created"),
         localization=None if event is None else _sky_map(event),

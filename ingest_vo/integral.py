@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from correlator.nature import Nature, Verdict
 from correlator.notice import Messenger, Notice
 from ingest_vo import systematics
 from ingest_vo.voevent import VOEventPacket
@@ -40,11 +41,10 @@ def to_notice(packet: VOEventPacket) -> Notice:
     )  # fmt: skip
     if packet.role == "utility":
         return base
-    verdict = True if kind in _BURST_TYPES else None
     significance = packet.positive("Inten_Sigma")
     return replace(
         base,
-        is_burst=False if packet.is_set("Def_NOT_a_GRB") else verdict,
+        verdicts=(*base.verdicts, *_said(packet, kind)),
         event_unix_s=packet.required_time(),
         localization=systematics.INTEGRAL.circle(
             packet.name, packet.ra_deg, packet.dec_deg, packet.radius_deg
@@ -54,3 +54,9 @@ def to_notice(packet: VOEventPacket) -> Notice:
         significance=significance,
         significance_kind=None if significance is None else "Inten_Sigma",
     )
+
+
+def _said(packet: VOEventPacket, kind: int) -> tuple[Verdict, ...]:
+    if packet.is_set("Def_NOT_a_GRB"):
+        return (Verdict(Nature.NO_BURST, "Def_NOT_a_GRB"),)
+    return (Verdict(Nature.GRB, "Packet_Type"),) if kind in _BURST_TYPES else ()

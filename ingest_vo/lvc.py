@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from correlator.errors import MalformedNoticeError
+from correlator.nature import Nature, Verdict
 from correlator.notice import Messenger, Notice
 from ingest_vo import rules
-from ingest_vo.igwn import ALERT_RANK, is_mock
+from ingest_vo.igwn import ALERT_RANK, drill_of
 from ingest_vo.voevent import VOEventPacket
 from ingest_vo.voevent_notice import frame
 
@@ -40,12 +41,16 @@ def to_notice(packet: VOEventPacket) -> Notice:
     retracted = base.is_retraction or said == "RETRACTION"
     significant = packet.text("Significant")
     significant_flag = None if significant is None else packet.is_set("Significant")
+    verdicts = drill_of(superevent_id, "GraceID")
+    if retracted and not base.is_retraction:
+        verdicts += (Verdict(Nature.RETRACTED, "Packet_Type"),)
+    elif not retracted and significant_flag is not False:
+        # Before O4 only what was significant was sent.
+        verdicts += (Verdict(Nature.GW, "Packet_Type" if significant is None else "Significant"),)
     far_hz = packet.number("FAR")
     return replace(
         base,
-        is_test=base.is_test or is_mock(superevent_id),
-        is_retraction=retracted,
-        is_burst=None if retracted or significant_flag is False else True,
+        verdicts=(*base.verdicts, *verdicts),
         event_unix_s=packet.required_time(),
         localization_rank=-1 if retracted else ALERT_RANK,
         sequence=packet.notice_unix_s or 0.0,

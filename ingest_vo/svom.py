@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from correlator.errors import MalformedNoticeError
+from correlator.nature import Nature, Verdict
 from correlator.notice import Messenger, Notice
 from ingest_vo import systematics
 from ingest_vo.systematics import RadiusMeaning
@@ -25,7 +26,7 @@ class _Kind:
     instrument: str | None
     messenger: Messenger
     rank: int
-    is_burst: bool | None
+    nature: Nature | None
     meaning: RadiusMeaning | None
 
 
@@ -35,13 +36,13 @@ _KINDS = {
     # GRM triggers on solar flares too and has no class; its radius is unknown, its positions
     # were 22 to 140 deg off: time only.
     201: _Kind("GRM", Messenger.GAMMA_RAY, 0, None, None),
-    202: _Kind("ECLAIRs", Messenger.GAMMA_RAY, 10, True, _ECLAIRS),
-    203: _Kind("ECLAIRs", Messenger.GAMMA_RAY, UNLOCALIZED_RANK, False, _ECLAIRS),
-    204: _Kind("ECLAIRs", Messenger.GAMMA_RAY, 20, True, _ECLAIRS),
-    205: _Kind("ECLAIRs", Messenger.GAMMA_RAY, 20, True, _ECLAIRS),
-    209: _Kind("MXT", Messenger.X_RAY, 30, True, _MXT),
-    210: _Kind("MXT", Messenger.X_RAY, 30, True, _MXT),
-    211: _Kind("VT", Messenger.OPTICAL, 40, True, _MXT),
+    202: _Kind("ECLAIRs", Messenger.GAMMA_RAY, 10, Nature.GRB, _ECLAIRS),
+    203: _Kind("ECLAIRs", Messenger.GAMMA_RAY, UNLOCALIZED_RANK, Nature.KNOWN_SOURCE, _ECLAIRS),
+    204: _Kind("ECLAIRs", Messenger.GAMMA_RAY, 20, Nature.GRB, _ECLAIRS),
+    205: _Kind("ECLAIRs", Messenger.GAMMA_RAY, 20, Nature.GRB, _ECLAIRS),
+    209: _Kind("MXT", Messenger.X_RAY, 30, Nature.GRB, _MXT),
+    210: _Kind("MXT", Messenger.X_RAY, 30, Nature.GRB, _MXT),
+    211: _Kind("VT", Messenger.OPTICAL, 40, Nature.GRB, _MXT),
     219: _Kind(None, Messenger.GAMMA_RAY, UNLOCALIZED_RANK, None, _ECLAIRS),
 }
 """GRM trigger, ECLAIRs wakeup, catalogue, slewing, not slewing, MXT initial and update, VT,
@@ -68,8 +69,7 @@ def to_notice(packet: VOEventPacket) -> Notice:
     significance = packet.positive("SNR")
     return replace(
         base,
-        is_retraction=base.is_retraction or packet.packet_type == _RETRACTION,
-        is_burst=kind.is_burst,
+        verdicts=_verdicts(base, packet, kind),
         event_unix_s=t0,
         event_end_unix_s=end,
         localization=None if kind.meaning is None else kind.meaning.circle(
@@ -80,6 +80,14 @@ def to_notice(packet: VOEventPacket) -> Notice:
         significance=significance,
         significance_kind=None if significance is None else "SNR",
     )  # fmt: skip
+
+
+def _verdicts(base: Notice, packet: VOEventPacket, kind: _Kind) -> tuple[Verdict, ...]:
+    if packet.packet_type == _RETRACTION and not base.is_retraction:
+        return (*base.verdicts, Verdict(Nature.RETRACTED, "Packet_Type"))
+    if kind.nature is None:
+        return base.verdicts
+    return (*base.verdicts, Verdict(kind.nature, "Packet_Type"))
 
 
 def _type_of(packet: VOEventPacket) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from correlator.nature import Nature, Verdict
 from correlator.notice import Messenger, Notice
 from ingest_vo import systematics
 from ingest_vo.voevent import VOEventPacket
@@ -44,10 +45,14 @@ spacecraft may slew to), XRT_Pos, UVOT_Pos, test, Trans_Pos, QuickLook, known so
 
 _KNOWN_SOURCE = 141
 
-_AGAINST = (
-    "Def_NOT_a_GRB", "Target_in_Flt_Catalog", "Target_in_Gnd_Catalog", "Target_in_Blk_Catalog",
-    "StarTrack_Lost_Lock", "Cosmic_Ray",
-)  # fmt: skip
+_AGAINST = {
+    "Target_in_Flt_Catalog": Nature.KNOWN_SOURCE,
+    "Target_in_Gnd_Catalog": Nature.KNOWN_SOURCE,
+    "Target_in_Blk_Catalog": Nature.KNOWN_SOURCE,
+    "Def_NOT_a_GRB": Nature.NO_BURST,
+    "StarTrack_Lost_Lock": Nature.NO_BURST,
+    "Cosmic_Ray": Nature.NO_BURST,
+}
 """Each of these says that it is a known source, or none: five real packets are "GRB_Identified"
 and lost the star tracker's lock, all of them spurious."""
 
@@ -70,14 +75,14 @@ def to_notice(packet: VOEventPacket) -> Notice:
     if packet.role == "utility":
         return base
     t0, end = _t0(packet) if kind.says_t0 else (None, None)
-    verdict = is_burst(packet)
+    said = _verdict(packet)
     localized = kind.rank is not None
     # XRT's centroid on a cosmic ray is no better a place than BAT's error circle.
     doubtful = packet.is_set("Cosmic_Ray")
     significance, significance_kind = _significance(packet)
     return replace(
         base,
-        is_burst=verdict,
+        verdicts=base.verdicts if said is None else (*base.verdicts, said),
         event_unix_s=t0,
         event_end_unix_s=end,
         localization=systematics.SWIFT.circle(
@@ -94,15 +99,17 @@ def to_notice(packet: VOEventPacket) -> Notice:
 _MESSENGERS = {"XRT": Messenger.X_RAY, "UVOT": Messenger.OPTICAL}
 
 
-def is_burst(packet: VOEventPacket) -> bool | None:
+def _verdict(packet: VOEventPacket) -> Verdict | None:
     """Swift's own verdict, from the flags of ``Solution_Status``."""
-    if packet.packet_type == _KNOWN_SOURCE or packet.is_set(*_AGAINST):
-        return False
+    if packet.packet_type == _KNOWN_SOURCE:
+        return Verdict(Nature.KNOWN_SOURCE, "Packet_Type")
+    if against := packet.first_set(*_AGAINST):
+        return Verdict(_AGAINST[against], against)
     if packet.is_set(*_UNDECIDED) or not packet.is_set("GRB_Identified"):
         return None
     # UVOT's Point_Source is about its own image, and false for a real afterglow.
     points = packet.packet_type == 81 or packet.is_set("Point_Source")
-    return True if points else None
+    return Verdict(Nature.GRB, "GRB_Identified") if points else None
 
 
 def _classification(packet: VOEventPacket) -> tuple[tuple[str, float | None], ...]:

@@ -120,8 +120,15 @@ class VOEventPacket:
 
     def is_set(self, *flags: str) -> bool:
         """Whether any of these Params is true, in any group."""
+        return self.first_set(*flags) is not None
+
+    def first_set(self, *flags: str) -> str | None:
+        """The first of these Params that is true, in any group; None where none is."""
         everywhere = (self.params, *self.groups.values())
-        return any(group.get(f, "").strip().lower() in _TRUE for group in everywhere for f in flags)
+        for flag in flags:
+            if any(group.get(flag, "").strip().lower() in _TRUE for group in everywhere):
+                return flag
+        return None
 
     def required_time(self) -> float:
         """``WhereWhen`` time of a notice that is worthless without one."""

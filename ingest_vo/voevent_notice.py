@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
+from correlator.nature import Nature, Verdict
 from correlator.notice import Messenger, Notice
 from ingest_vo import rules
 from ingest_vo.voevent import VOEventPacket
@@ -45,17 +47,26 @@ def frame(
         stream=f"{stream}-pointing" if utility else stream,
         messenger=messenger,
         role=packet.role,
-        is_test=is_test(packet),
-        is_retraction=packet.cites("retraction") or packet.is_set("Retraction"),
-        is_burst=False if utility else None,
+        verdicts=tuple(_verdicts(packet)),
         notice_unix_s=packet.notice_unix_s,
         supersedes=tuple(ivorn for _, ivorn in packet.citations),
     )
 
 
-def is_test(packet: VOEventPacket) -> bool:
-    """Test by the role, by a flag or by a trigger id that only tests have."""
-    return packet.role == "test" or packet.is_set(*_TEST_FLAGS) or packet.text("TrigID") == "99999"
+def _verdicts(packet: VOEventPacket) -> Iterator[Verdict]:
+    """Test by the role, by a flag or by a trigger id that only tests have; retraction; pointing."""
+    if packet.role == "test":
+        yield Verdict(Nature.TEST, "role")
+    elif flag := packet.first_set(*_TEST_FLAGS):
+        yield Verdict(Nature.TEST, flag)
+    elif packet.text("TrigID") == "99999":
+        yield Verdict(Nature.TEST, "TrigID")
+    if packet.cites("retraction"):
+        yield Verdict(Nature.RETRACTED, "Citations")
+    elif packet.is_set("Retraction"):
+        yield Verdict(Nature.RETRACTED, "Retraction")
+    if packet.role == "utility":
+        yield Verdict(Nature.POINTING, "role")
 
 
 def gcn_type(packet: VOEventPacket) -> str:

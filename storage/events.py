@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from correlator.event import EventState
 from correlator.wire import EventRecord, of_json, to_json
+from storage.columns import nature_columns
 from storage.database import Database
 from storage.rows import found_of_keys
 from storage.schema import events
@@ -36,6 +37,7 @@ class EventStore:
         """Store an event unless a higher version of it is stored."""
         row = {name: getattr(event, name) for name in _COPIED}
         row |= {"messenger": str(event.messenger), "state": str(event.state)}
+        row |= nature_columns(event.verdicts)
         row["body"] = to_json(event).decode()
         self._database.upsert(events, [row], "excluded.version >= events.version")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from correlator.notice import Notice
+from storage.columns import nature_columns
 from storage.database import Database, equal_to, plain_text
 from storage.schema import notices
 
@@ -25,6 +26,8 @@ class NoticeRecord:
     is_test: bool
     is_retraction: bool
     is_burst: bool | None
+    nature: str | None
+    nature_field: str | None
     event_unix_s: float | None
     notice_unix_s: float | None
     localization_sha256: str | None
@@ -72,6 +75,7 @@ class NoticeStore:
         """Store a notice with its packet; a repeated one changes nothing."""
         row = {name: getattr(notice, name) for name in _COPIED}
         row["messenger"] = str(notice.messenger)
+        row |= nature_columns(notice.verdicts)
         row["localization_sha256"] = notice.localization.sha256 if notice.localization else None
         row |= {"packet": packet, "packet_name": plain_text(packet_name)}
         row["received_unix_s"] = received_unix_s

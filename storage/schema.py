@@ -73,6 +73,8 @@ notices = Table(
     _said("packet_name"),
     _said("received_unix_s", Double),
     _said("packet", LargeBinary),
+    Column("nature", TEXT),
+    Column("nature_field", TEXT),
     Index(None, "event_key"),
     Index(None, "mission", "notice_unix_s"),
     Index(None, "notice_unix_s"),
@@ -104,6 +106,8 @@ events = Table(
     Column("significance", Double),
     Column("significance_kind", TEXT),
     _said("body"),
+    Column("nature", TEXT),
+    Column("nature_field", TEXT),
     Index(None, "event_unix_s"),
     Index(None, "mission", "event_unix_s"),
 )

@@ -12,6 +12,7 @@ from typing import Any
 from correlator.alert import Alert, Detection, Limit, flux_of_mag
 from correlator.coincidence import ObjectSummary, PairEvidence, coincidence_id
 from correlator.event import Event, event_of
+from correlator.nature import Nature, Verdict
 from correlator.notice import Messenger, Notice
 from correlator.object import OpticalObject, apply_alert
 from correlator.policy import DAY_S, EventClass
@@ -88,7 +89,7 @@ def a_circle(
 
 
 def a_notice(notice_id: str = "ivo://tests/gbm#1", **other: Any) -> Notice:
-    """A located Fermi-like notice of a gamma-ray burst."""
+    """A located Fermi-like notice of a gamma-ray burst, or of what ``is_...`` says."""
     fields: dict[str, Any] = {
         "source": "voevent",
         "mission": "Fermi",
@@ -99,14 +100,24 @@ def a_notice(notice_id: str = "ivo://tests/gbm#1", **other: Any) -> Notice:
         "stream": "fermi-gbm",
         "messenger": Messenger.GAMMA_RAY,
         "role": "observation",
-        "is_test": False,
-        "is_retraction": False,
-        "is_burst": True,
         "event_unix_s": T0_UNIX_S,
         "notice_unix_s": T0_UNIX_S + 60.0,
         "localization": a_circle(),
     }
+    said = {name: other.pop(name, usual) for name, usual in _USUAL.items()}
+    fields["verdicts"] = tuple(
+        Verdict(nature, "tests")
+        for nature in (
+            Nature.TEST if said["is_test"] else None,
+            Nature.RETRACTED if said["is_retraction"] else None,
+            {True: Nature.GRB, False: Nature.NO_BURST, None: None}[said["is_burst"]],
+        )
+        if nature is not None
+    )
     return Notice(notice_id=notice_id, **(fields | other))
+
+
+_USUAL = {"is_test": False, "is_retraction": False, "is_burst": True}
 
 
 def an_event(*notices: Notice, **of_notice: Any) -> Event:

@@ -8,6 +8,7 @@ from ingest_vo.systematics import holds_systematics
 from skymaps.localization import Localization
 from skymaps.shapes import Circle
 from skymaps.skymap import SkyMap
+from storage.columns import nature_columns
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -42,6 +43,7 @@ def notice_row(notice: Notice) -> dict[str, Json]:
         "far_hz": notice.far_hz,
         "significance": notice.significance,
         "classification": dict(notice.classification),
+        **nature_columns(notice.verdicts),
     }
 
 

@@ -11,6 +11,7 @@ from correlator.ranking import NOT_MEASURED, Coincidence, Ranking
 from correlator.service.times import iso_utc
 from correlator.target import Target
 from correlator.wire import EventRecord
+from storage.columns import nature_columns
 
 Row = dict[str, Any]
 
@@ -25,6 +26,7 @@ def event_row(event: EventRecord) -> Row:
         "state": str(event.state),
         "version": event.version,
         "is_burst": event.is_burst,
+        **nature_columns(event.verdicts),
         "event_time": iso_utc(event.event_unix_s),
         "event_end_time": iso_utc(event.event_end_unix_s),
         "localization_sha256": event.localization_sha256,

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from correlator.nature import NO_BURSTS, Nature
 from correlator.policy import Policy
 from ingest_optical.registry import RUBIN_REGISTRY
 from streams.edge_source import SourceSettings, servers_and_topic
@@ -30,6 +31,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address of the web page")
     port: int = Field(8000, ge=0, le=65535, description="port of the web page")
     include_tests: bool = Field(False, description="let tests, mocks and drills reach the join")
+    kept_out: frozenset[Nature] = Field(
+        NO_BURSTS, description='natures that do not reach the join, as ["tgf", "solar-flare"]'
+    )
     site: str | None = Field(None, description="site whose night decides the visibility")
     inbox: Path | None = Field(None, description="folder that `up` watches for packets")
 
@@ -59,7 +63,7 @@ class Settings(BaseSettings):
 
     def policy(self) -> Policy:
         """The policy that follows from the settings."""
-        return Policy(include_tests=self.include_tests)
+        return Policy(kept_out=self.kept_out, include_tests=self.include_tests)
 
     def source(
         self, survey: str, url: str, group: str | None, begin: Literal["earliest", "latest"]

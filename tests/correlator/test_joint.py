@@ -92,7 +92,7 @@ def test_a_member_that_is_retracted_leaves_and_one_that_comes_changes_the_id():
     gone = replace(merger(), state=EventState.RETRACTED)
     assert joint_events([gone, *later], POLICY) == [before]
     assert joint_events([gbm(), replace(swift(), state=EventState.TEST)], POLICY) == []
-    assert joint_events([gbm(), replace(swift(), is_burst=False)], POLICY) == []
+    assert joint_events([gbm(), swift(is_burst=False)], POLICY) == []
 
 
 @pytest.mark.parametrize(

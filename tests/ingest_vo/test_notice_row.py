@@ -13,12 +13,16 @@ CONTRACT = [
 ]  # fmt: skip
 
 
+MORE = ["nature", "nature_field"]
+"""What follows the keys of the contract."""
+
+
 def row(packet):
     return json.loads(json.dumps(notice_row(to_notice(packet, "p"))))
 
 
 def test_a_row_has_the_keys_of_the_contract_in_its_order():
-    assert list(row(gbm("Flt_Pos", 111))) == CONTRACT
+    assert list(row(gbm("Flt_Pos", 111))) == CONTRACT + MORE
 
 
 def test_the_row_of_a_circle_gives_its_centre():

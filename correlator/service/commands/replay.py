@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from correlator.policy import Policy
 from correlator.service.archive import archive_files, read_archive
 from correlator.service.commands.options import (
     UtcTime,
@@ -23,7 +23,8 @@ from correlator.service.commands.options import (
 )
 from correlator.service.lists import print_lists
 from correlator.service.progress import tracked
-from correlator.service.replay import ReplayOptions, replay, write_replay
+from correlator.service.replay import ReplayOptions, write_replay
+from correlator.service.replay import replay as replay_archive
 from correlator.service.settings import Settings
 from storage.store import Store
 
@@ -81,8 +82,9 @@ def replay_command(
     store = Store.open(store_url_of(store_url) if store_url else "sqlite:///:memory:")
     archive = read_archive(tracked(archive_files(paths), "Reading"))
     options = ReplayOptions(as_of, shuffle_seed, speed, site_of(site or settings.site))
-    policy = Policy(include_tests=include_tests or settings.include_tests)
-    result = asyncio.run(replay(archive, store, policy, options))
+    policy = settings.policy()
+    policy = replace(policy, include_tests=include_tests or policy.include_tests)
+    result = asyncio.run(replay_archive(archive, store, policy, options))
     if out is not None:
         write_replay(result, store, out)
     if as_json:
