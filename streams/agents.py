@@ -14,10 +14,8 @@ from typing import TypeVar
 import structlog
 
 from correlator.errors import MalformedPacketError
-from correlator.policy import ScienceCase
 from correlator.priority import Visibility
 from correlator.ranking import Ranking
-from correlator.target import Target, target_list
 from correlator.wire import PairRecord, alerts_of_json, of_json, to_json
 from storage.errors import NotOwnerError
 from storage.share import Share
@@ -25,6 +23,7 @@ from storage.store import Store
 from streams.desk import NoticeDesk
 from streams.joiner import Joiner
 from streams.joint import JointDesk
+from streams.lists import ListDesk
 from streams.outgoing import Outgoing, Send, records_of
 from streams.ownership import Assignment, Ownership
 from streams.ranker import Ranker
@@ -35,7 +34,6 @@ from streams.topics import (
     JOINT_EVENTS,
     PAIRS,
     partition_of,
-    targets_topic,
 )
 from streams.voevents import VOEventDesk
 from streams.window import ReceivedAlert
@@ -91,16 +89,19 @@ class Agents:
     positions: dict[str, int] = field(default_factory=dict)
     last_record_unix_s: float | None = None
     ownership: Ownership = field(init=False)
-    _untold_lists: set[str] = field(default_factory=set)
+    lists: ListDesk = field(init=False)
     _ranking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _waiting: dict[str, None] = field(default_factory=dict)
     _waits: asyncio.Event = field(default_factory=asyncio.Event)
     _looking: int = 0
-    _lists_are_old: bool = False
 
     def __post_init__(self) -> None:
         self.ownership = Ownership(self._take_over, self._epoch_of)
+        self.lists = ListDesk(self.store.targets, self.joiner.policy.cases, self._send)
+
+    async def _send(self, records: Iterable[Outgoing]) -> None:
+        await self.send(records)
 
     def handled(self, records: list[Record]) -> None:
         """Note how far the streams are handled."""
@@ -276,8 +277,7 @@ class Agents:
             stream = self._stream_unix_s
             await asyncio.to_thread(self.ranker.own, assigned.pair_partitions, stream)
         if assigned.pair_partitions:
-            self._untold_lists.update(case.name for case in self.joiner.policy.cases)
-            self._lists_are_old = True
+            self.lists.take_over()
         self._wait_for_look_back(await asyncio.to_thread(self.joiner.undone))
 
     def _epoch_of(self, name: str) -> int:
@@ -310,7 +310,7 @@ class Agents:
     @property
     def pending(self) -> int:
         """Look backs and rankings that are not done."""
-        rankings = self.ranker.n_changed + self._lists_are_old + self._ranking.locked()
+        rankings = self.ranker.n_changed + self.lists.are_old + self._ranking.locked()
         return len(self._waiting) + self._looking + rankings
 
     # -- rankings --------------------------------------------------------------------------------
@@ -320,9 +320,9 @@ class Agents:
         self.ranker.close(self._stream_unix_s)
         for _ in range(2):  # the joint events after their members
             await self.find_joint()
-            if self.is_owner and (self.ranker.n_changed or self._lists_are_old):
+            if self.is_owner and (self.ranker.n_changed or self.lists.are_old):
                 await self._rank(None)
-        if self.is_owner and self._lists_are_old:
+        if self.is_owner and self.lists.are_old:
             await self.refresh_lists()
 
     async def find_joint(self) -> None:
@@ -344,7 +344,7 @@ class Agents:
                 if not math.isfinite(as_of):
                     return
                 rankings = await asyncio.to_thread(self.ranker.rank_changed, as_of, event_keys)
-                self._lists_are_old |= bool(rankings)
+                self.lists.are_old |= bool(rankings)
                 await self._publish_or_keep(rankings, as_of)
         except NotOwnerError as error:
             await self.ownership.own_again(error)
@@ -360,12 +360,7 @@ class Agents:
             as_of = self.now()
             rankings = await asyncio.to_thread(self.ranker.rank_all, as_of, visibilities)
             await self._publish_or_keep(rankings, as_of)
-            for case in self.joiner.policy.cases:
-                found = [c for ranking in rankings for c in ranking.coincidences]
-                targets = target_list(case, found)
-                replace = partial(self.store.targets.replace_list, case.name, targets, as_of)
-                await self._tell_targets(case.name, await asyncio.to_thread(replace))
-            self._lists_are_old = False
+            await self.lists.replace(rankings, as_of)
         return rankings
 
     async def _publish_or_keep(self, rankings: list[Ranking], as_of_unix_s: float) -> None:
@@ -389,39 +384,15 @@ class Agents:
 
     async def refresh_lists(self) -> None:
         """The lists that follow from what is published of all events, whoever published it."""
-        if not self._lists_are_old:
+        if not self.lists.are_old:
             return
         async with self._ranking:
             as_of = self._stream_unix_s
-            if not math.isfinite(as_of):
+            if math.isfinite(as_of):
+                await self.lists.refresh(as_of)
+            else:
                 # Nothing ever came, so nothing is published.
-                self._lists_are_old = False
-                return
-            for case in self.joiner.policy.cases:
-                await self._refresh_list(case, as_of)
-            self._lists_are_old = False
-
-    async def _refresh_list(self, case: ScienceCase, as_of_unix_s: float) -> None:
-        is_told = case.name not in self._untold_lists
-        self._untold_lists.add(case.name)
-        refresh = partial(self.store.targets.refresh, case, as_of_unix_s)
-        targets: Iterable[Target] = await asyncio.to_thread(refresh)
-        if not is_told:
-            whole = partial(self.store.targets.list, case.name, include_retired=True)
-            targets = await asyncio.to_thread(whole)
-        await self._tell_targets(case.name, targets)
-        self._untold_lists.discard(case.name)
-
-    async def _tell_targets(self, case: str, targets: Iterable[Target]) -> None:
-        """Tell targets until none of them stands otherwise than told.
-
-        Any worker may tell a list, and one may do so after another has told a newer one: the topic
-        keeps the last word, which then is that of the store.
-        """
-        topic, told = targets_topic(case).name, list(targets)
-        while told:
-            await self.send(Outgoing(topic, t.target_id, to_json(t)) for t in told)
-            told = await asyncio.to_thread(self.store.targets.other_than, told)
+                self.lists.are_old = False
 
     # -- decoding --------------------------------------------------------------------------------
 

@@ -269,7 +269,7 @@ async def test_the_last_word_on_a_list_is_that_of_the_store(store):
     (older,) = store.targets.list("grb-afterglow")
     cluster.tell_alert(an_alert("2", "ZTF26second", dec_deg=DEC_DEG))
     await cluster.finish()
-    await late._tell_targets("grb-afterglow", [older])
+    await late.lists.tell("grb-afterglow", [older])
     told = cluster.last_of_keys(TARGETS)
     newer = {t.target_id.encode(): t for t in store.targets.list("grb-afterglow")}
     assert newer[older.target_id.encode()].rank != older.rank
