@@ -27,7 +27,7 @@ class Notice:
     Attributes
     ----------
     source
-        Wire form: ``voevent``, ``igwn`` or ``gcn``.
+        Wire form: ``voevent``, ``igwn`` or ``gcn``; ``map`` where a fetched map came with it.
     mission, instrument
         ``Fermi``, ``GBM``; ``LVK``, None; ``Einstein Probe``, ``WXT``.
     notice_type
