@@ -11,6 +11,7 @@ from lxml import etree
 from correlator.coincidence import PairEvidence
 from correlator.policy import DAY_S
 from correlator.ranking import NOT_MEASURED, Coincidence
+from ingest_vo.fetched_map import SUFFIX
 from storage.coincidences import CoincidenceRevision, CoincidenceState
 
 _VOE = "http://www.ivoa.net/xml/VOEvent/v2.0"
@@ -65,7 +66,7 @@ def voevent_of(
     Parameters
     ----------
     notice_ids
-        Ids of the event's notices; those that are IVORNs are cited.
+        Ids of the event's notices; those that are IVORNs are cited, fetched maps are not.
     is_test
         Whether the event is a test, which nobody may act on.
     """
@@ -187,7 +188,11 @@ def _citations(
     notice_ids: Iterable[str],
 ) -> None:
     """The notices that it follows up, and the revision that it takes the place of."""
-    cited = [(notice_id, "followup") for notice_id in notice_ids if notice_id.startswith(_IVORN)]
+    cited = [
+        (notice_id, "followup")
+        for notice_id in notice_ids
+        if notice_id.startswith(_IVORN) and not notice_id.endswith(SUFFIX)
+    ]
     if revision.revision > 1:
         gone = revision.state in (CoincidenceState.RETRACTED, CoincidenceState.EXPIRED)
         before = _ivorn_of(revision, author, revision.revision - 1)
