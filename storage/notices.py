@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import exists, select, tuple_
 
+from correlator.event import EventState
 from correlator.notice import Notice
 from storage.columns import nature_columns
 from storage.database import Database, equal_to, plain_text
-from storage.schema import notices
+from storage.schema import events, notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,26 @@ class NoticeRecord:
     significance: float | None
     significance_kind: str | None
     packet_name: str
+    received_unix_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class WantedMap:
+    """A notice that names a sky map which it does not have.
+
+    Attributes
+    ----------
+    url
+        As the notice spells it.
+    received_unix_s
+        When the notice came first.
+    """
+
+    notice_id: str
+    content_sha256: str
+    event_key: str
+    is_test: bool
+    url: str
     received_unix_s: float
 
 
@@ -91,6 +112,61 @@ class NoticeStore:
         )
         with self._database.reading() as connection:
             return [(row.packet_name, row.packet) for row in connection.execute(found)]
+
+    def wanted_maps(
+        self, source: str, suffix: str, since_unix_s: float, notice_id: str | None = None
+    ) -> list[WantedMap]:
+        """Maps that notices received since a moment name and nobody fetched, by time of receipt.
+
+        A notice that has a place of no rank (a retraction, a known source) and one of an event that
+        is retracted want none. Of several notices of one event that name the same URL only the
+        most authoritative one does: what is there will be of that one.
+
+        Parameters
+        ----------
+        source, suffix
+            What a fetched map is known by: ``source`` of its notice, whose id is the one of the
+            notice that named the map with that suffix.
+        notice_id
+            That of one notice alone.
+        """
+        c, later, fetched = notices.c, notices.alias("later").c, notices.alias("fetched").c
+        is_later = tuple_(later.localization_rank, later.sequence, later.notice_id) > tuple_(
+            c.localization_rank, c.sequence, c.notice_id
+        )
+        found = (
+            select(
+                c.notice_id,
+                c.content_sha256,
+                c.event_key,
+                c.is_test,
+                c.skymap_url,
+                c.received_unix_s,
+            )
+            .join(events, events.c.event_key == c.event_key)
+            .where(
+                c.skymap_url.is_not(None),
+                c.received_unix_s >= since_unix_s,
+                c.source != source,
+                c.localization_rank >= 0,
+                c.is_retraction.is_(False),
+                events.c.state != str(EventState.RETRACTED),
+                ~exists().where(
+                    later.event_key == c.event_key,
+                    later.skymap_url == c.skymap_url,
+                    later.source != source,
+                    is_later,
+                ),
+                ~exists().where(
+                    fetched.event_key == c.event_key,
+                    fetched.notice_id == c.notice_id.concat(suffix),
+                ),
+                *equal_to(notices, notice_id=notice_id),
+            )
+            .order_by(c.received_unix_s, c.notice_id, c.content_sha256)
+        )
+        with self._database.reading() as connection:
+            return [WantedMap(*row) for row in connection.execute(found)]
 
     def packet(self, notice_id: str) -> bytes | None:
         """Bytes of a notice as received; of several contents, that of the lowest hash."""
