@@ -81,6 +81,7 @@ def running(
     """A process with the settings of a cluster in its environment; ended with the context."""
     ours = {key: v for key, v in os.environ.items() if not key.startswith("CORRELATOR_")}
     chosen = {
+        "CORRELATOR_FETCH_MAPS": "false",
         "CORRELATOR_BROKER": f"kafka://{servers}",
         "CORRELATOR_STORE": store_url,
         "CORRELATOR_APP_ID": app_id,

@@ -168,11 +168,23 @@ class NoticeStore:
         with self._database.reading() as connection:
             return [WantedMap(*row) for row in connection.execute(found)]
 
-    def packet(self, notice_id: str) -> bytes | None:
-        """Bytes of a notice as received; of several contents, that of the lowest hash."""
+    def has_map(self, source: str, event_key: str, url: str, localization_sha256: str) -> bool:
+        """Whether an event has a fetched map of that content from that URL."""
+        c = notices.c
+        found = select(c.notice_id).where(
+            c.source == source,
+            c.event_key == event_key,
+            c.skymap_url == url,
+            c.localization_sha256 == localization_sha256,
+        )
+        with self._database.reading() as connection:
+            return connection.execute(found.limit(1)).scalar() is not None
+
+    def packet(self, notice_id: str, content_sha256: str | None = None) -> bytes | None:
+        """Bytes of a notice as received; of several contents, that of a hash, or of the lowest."""
         found = (
             select(notices.c.packet)
-            .where(notices.c.notice_id == notice_id)
+            .where(*equal_to(notices, notice_id=notice_id, content_sha256=content_sha256))
             .order_by(notices.c.content_sha256)
             .limit(1)
         )

@@ -27,6 +27,8 @@ from streams.joiner import Joiner
 from streams.joint import JointDesk
 from streams.kafka import register as register_kafka_transport
 from streams.log import open_log
+from streams.map_desk import MapDesk
+from streams.map_fetch import Fetch, MapFetcher
 from streams.memory import register as register_memory_transport
 from streams.outgoing import Outgoing, Send
 from streams.ranker import Ranker
@@ -52,6 +54,7 @@ class Pipeline:
     settings: StreamSettings
     agents: Agents
     follower: Follower
+    maps: MapDesk | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def start(self) -> None:
@@ -65,6 +68,7 @@ class Pipeline:
             self._find_joint_for_ever,
             self._list_for_ever,
             self._beat_for_ever,
+            *([self.maps.run] if self.maps else []),
         ):
             self._tasks.append(asyncio.create_task(work()))
         await self.app.start()
@@ -165,7 +169,11 @@ class Pipeline:
 
 
 def create_app(
-    settings: StreamSettings, store: Store, policy: Policy, now: Callable[[], float]
+    settings: StreamSettings,
+    store: Store,
+    policy: Policy,
+    now: Callable[[], float],
+    fetch: Fetch | None = None,
 ) -> Pipeline:
     """Make the app: topics, agents and what they work on.
 
@@ -173,6 +181,8 @@ def create_app(
     ----------
     now
         The clock [s since the Unix epoch].
+    fetch
+        How a sky map is fetched, where ``settings.maps`` says that it is; by https if not given.
     """
     register_memory_transport()
     register_kafka_transport()
@@ -195,9 +205,14 @@ def create_app(
     agents = agents_of(settings, store, policy, send, now)
     for topic, handle in routes_of(agents).items():
         _add_agent(app, channels[topic.name], topic.name, handle, agents, settings)
-    _follow_assignment(app, agents, settings)
+    maps = None
+    if settings.maps is not None:
+        fetch = fetch or MapFetcher(settings.maps.hosts)
+        maps = MapDesk(store, settings.maps, fetch, send, now, policy.include_tests)
+        agents.desk.heard = maps.heard
+    _follow_assignment(app, agents, settings, maps)
     follower = follower_of(settings.broker_url, table.EVENTS.name)
-    return Pipeline(app, settings, agents, follower)
+    return Pipeline(app, settings, agents, follower, maps)
 
 
 def agents_of(
@@ -285,7 +300,9 @@ def _add_agent(
     app.agent(channel, name=f"{settings.app_id}.{name}")(agent)
 
 
-def _follow_assignment(app: Any, agents: Agents, settings: StreamSettings) -> None:
+def _follow_assignment(
+    app: Any, agents: Agents, settings: StreamSettings, maps: MapDesk | None
+) -> None:
     """Tell the agents which partitions are theirs, whenever that changes."""
     owning: set[asyncio.Task[None]] = set()
 
@@ -297,6 +314,8 @@ def _follow_assignment(app: Any, agents: Agents, settings: StreamSettings) -> No
             frozenset(tp.partition for tp in assigned if tp.topic == topic.name)
             for topic in (table.OPTICAL_ALERTS, table.PAIRS)
         )
+        if maps is not None:
+            maps.own(any(tp.topic == table.NOTICES_RAW.name for tp in assigned))
         await agents.own(Share(alerts, settings.alert_partitions), pairs)
         log.info("partitions_owned", alerts=sorted(alerts), pairs=sorted(pairs))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from correlator.errors import MalformedPacketError
 from correlator.event import Event, apply_notice, event_of
@@ -21,9 +22,15 @@ class NoticeDesk:
     What it holds in memory is a cache: an event that it does not know, or that the store knows
     more of, is folded anew from the packets in the store. So neither a restart nor a second desk
     changes anything.
+
+    Attributes
+    ----------
+    heard
+        Is told of each notice that is in the store with its event.
     """
 
     def __init__(self, store: Store) -> None:
+        self.heard: Callable[[Notice], None] | None = None
         self._store = store
         self._events: OrderedDict[str, Event] = OrderedDict()
 
@@ -46,6 +53,8 @@ class NoticeDesk:
         record = record_of_event(event)
         self._store.events.put(record)
         self._remember(event)
+        if self.heard is not None:
+            self.heard(notice)
         return record
 
     def _folded(self, notice: Notice) -> Event:

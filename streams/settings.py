@@ -3,9 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from correlator.policy import DAY_S
+from streams.map_url import MAP_HOSTS
 from streams.topics import COINCIDENCES, COINCIDENCES_STATE, OPTICAL_ALERTS, PAIRS, Topic
 from streams.voevent import UNNAMED_AUTHOR, Author
+
+
+@dataclass(frozen=True, slots=True)
+class MapSettings:
+    """How sky maps that notices name by URL are fetched.
+
+    Attributes
+    ----------
+    hosts
+        Names of the hosts that may be asked, to the letter.
+    cache
+        Folder of what was fetched.
+    first_pause_s, longest_pause_s, given_up_after_s
+        The first try comes that long after the notice, the pauses after it double up to the longest
+        one, and nothing is tried for after the last time [s].
+    at_once
+        Most fetches at a time; of one host there is one at a time.
+    """
+
+    hosts: tuple[str, ...] = MAP_HOSTS
+    cache: Path = Path("data/maps")
+    first_pause_s: float = 15.0
+    longest_pause_s: float = 1800.0
+    given_up_after_s: float = DAY_S
+    at_once: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +74,8 @@ class StreamSettings:
         Longest wait for the broker's answer to a produced record [s].
     author
         Who sends our VOEvents.
+    maps
+        How sky maps are fetched; None for not at all, as in a replay.
     """
 
     app_id: str = "correlator"
@@ -65,6 +95,7 @@ class StreamSettings:
     longest_batch_s: float = 604_800.0
     request_timeout_s: float = 1200.0
     author: Author = UNNAMED_AUTHOR
+    maps: MapSettings | None = None
 
     def partitions_of(self, topic: Topic) -> int:
         """Number of partitions of a topic."""

@@ -22,6 +22,9 @@ if not os.environ.get("CI"):  # where Hypothesis has a profile of its own
     settings.register_profile("no deadline", deadline=None)
     settings.load_profile("no deadline")
 
+# No test asks the internet for a map; those of the fetching bring a server of their own.
+os.environ["CORRELATOR_FETCH_MAPS"] = "false"
+
 if named := os.environ.get("CORRELATOR_TEST_POSTGRES"):
     # Here, as the suites read it when they are imported.
     os.environ["CORRELATOR_TEST_POSTGRES"] = own_database(named)

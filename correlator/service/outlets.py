@@ -37,7 +37,8 @@ async def open_outlet(settings: Settings, store: Store) -> AsyncIterator[Outlet]
         yield KafkaOutlet(servers_of(settings.broker))
         return
     # A log of its own: another pipeline in this process must not see it.
-    streams = replace(settings.stream_settings(), broker_url=f"memory://letters-{uuid.uuid4().hex}")
+    url = f"memory://letters-{uuid.uuid4().hex}"
+    streams = replace(settings.stream_settings(), broker_url=url, maps=None)
     async with running(streams, store, settings.policy(), time.time) as pipeline:
         yield EmbeddedOutlet(pipeline)
 

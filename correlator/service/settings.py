@@ -12,7 +12,8 @@ from correlator.nature import NO_BURSTS, Nature
 from correlator.policy import Policy
 from ingest_optical.registry import RUBIN_REGISTRY
 from streams.edge_source import SourceSettings, servers_and_topic
-from streams.settings import StreamSettings
+from streams.map_url import MAP_HOSTS
+from streams.settings import MapSettings, StreamSettings
 from streams.voevent import UNNAMED_AUTHOR, Author
 
 
@@ -50,6 +51,12 @@ class Settings(BaseSettings):
     source_schemas: Path = Field(
         Path("data/schemas"), description="folder that keeps the schemas of the registry"
     )
+
+    fetch_maps: bool = Field(True, description="fetch the sky maps that notices name by URL")
+    map_hosts: tuple[str, ...] = Field(
+        MAP_HOSTS, description="hosts that sky maps may come from, a JSON list of names"
+    )
+    map_cache: Path = Field(Path("data/maps"), description="folder of fetched sky maps")
 
     author_ivorn: str = Field(
         UNNAMED_AUTHOR.ivorn, pattern=r"^ivo://[^#\s]+$", description="who sends our VOEvents"
@@ -96,4 +103,9 @@ class Settings(BaseSettings):
 
     def stream_settings(self) -> StreamSettings:
         """What the streaming layer needs of them."""
-        return StreamSettings(app_id=self.app_id, broker_url=self.broker, author=self.author())
+        return StreamSettings(
+            app_id=self.app_id,
+            broker_url=self.broker,
+            author=self.author(),
+            maps=MapSettings(self.map_hosts, self.map_cache) if self.fetch_maps else None,
+        )

@@ -193,6 +193,7 @@ class Cluster(AbstractContextManager["Cluster"]):
     def _run(self, words: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
         ours = {key: v for key, v in os.environ.items() if not key.startswith("CORRELATOR_")}
         chosen = {
+            "CORRELATOR_FETCH_MAPS": "false",
             "CORRELATOR_BROKER": f"kafka://{self.servers}",
             "CORRELATOR_STORE": self.store_url,
             "CORRELATOR_APP_ID": self.app_id,

@@ -5,12 +5,16 @@ import csv
 import io
 import json
 import sys
+import time
 from dataclasses import dataclass
 from unittest import mock
 
 import pytest
 
+from correlator.policy import DAY_S
 from correlator.service.cli import main
+from storage.store import Store
+from streams.desk import NoticeDesk
 from tests.ingest_vo.notice_factory import gbm, igwn
 
 COMMANDS = [
@@ -187,4 +191,22 @@ def test_check_and_db_say_what_is_wrong(tmp_path):
     assert correlator("db", "check", "--store", url).returncode == 0
     done = correlator("check", "--json", "--store", url)
     assert done.returncode == 0
-    assert {row["check"] for row in json.loads(done.stdout)} == {"settings", "store", "broker"}
+    rows = {row["check"]: row for row in json.loads(done.stdout)}
+    assert set(rows) == {"settings", "store", "broker", "maps"}
+    assert rows["maps"]["said"] == "sky maps are not fetched"
+
+
+def test_check_says_which_maps_are_waited_for(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/x.sqlite"
+    map_url = "http://heasarc.gsfc.nasa.gov/x/glg_healpix_all_bn260511459.fit"
+    packet = gbm("Fin_Pos", 115, params={"LocationMap_URL": map_url})
+    with Store.open(url) as store:
+        for n, ago_s in enumerate((60.0, 2.0 * DAY_S)):
+            other = packet.replace(b"800190036", b"80019003%d" % n)
+            NoticeDesk(store).admit(other, "fin", time.time() - ago_s)
+    monkeypatch.setenv("CORRELATOR_FETCH_MAPS", "true")
+    done = correlator("check", "--json", "--store", url)
+    assert done.returncode == 0, done.stdout
+    (row,) = (row for row in json.loads(done.stdout) if row["check"] == "maps")
+    assert row["said"] == "1 sky maps are waited for"
+    assert [d["url"] for d in row["details"]] == [map_url]

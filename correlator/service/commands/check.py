@@ -14,6 +14,7 @@ from correlator.errors import CorrelatorError
 from correlator.service.commands.db import check_schema
 from correlator.service.commands.options import json_option, print_json, store_option, store_url_of
 from correlator.service.settings import Settings
+from correlator.service.times import iso_utc
 from correlator.visibility import SITES
 from storage import migrations
 from storage.engine import open_engine
@@ -54,6 +55,8 @@ def check(store_url: str | None, as_json: bool) -> None:
         _run("store", lambda: _store(store_url_of(store_url))),
         _run("broker", lambda: _broker(settings.broker)),
     ]
+    if rows[1]["ok"]:
+        rows.append(_run("maps", lambda: _maps(settings, store_url_of(store_url))))
     if settings.broker.startswith("kafka://") and rows[-1]["ok"]:
         rows += [_run(name, look) for name, look in _cluster(settings).items()]
     if as_json:
@@ -95,6 +98,21 @@ def _store(url: str) -> Finding:
     engine = open_engine(url)
     check_schema(engine)
     return Finding(f"schema at {migrations.current(engine)}")
+
+
+def _maps(settings: Settings, url: str) -> Finding:
+    if not settings.fetch_maps:
+        return Finding("sky maps are not fetched")
+    from storage.store import Store
+    from streams.map_desk import still_wanted_maps
+
+    with Store.open(url, migrate=False) as store:
+        wanted = still_wanted_maps(store, time.time(), settings.policy().include_tests)
+    details = tuple(
+        {"notice_id": w.notice_id, "url": w.url, "received": iso_utc(w.received_unix_s)}
+        for w in wanted
+    )
+    return Finding(f"{len(wanted)} sky maps are waited for", details=details)
 
 
 def _broker(url: str) -> Finding:
