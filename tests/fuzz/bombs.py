@@ -16,7 +16,8 @@ BOMBS: Bombs = {
 SLOW = frozenset(
     {
         "a gzip bomb of 1 GB", "a gzip bomb before the table", "zeros after the table",
-        "a gzip bomb in an alert", "a gzip file in a gzip file", "a deflate bomb",
+        "a gzip bomb in an alert", "a gzip bomb in an envelope", "a deflate bomb",
+        "a gzip file in a gzip file",
         "a header without an end", "a map of zeros", "a map of 12 million cells",
         "a map of 6 million doubles", "a map of 786,432 distances", "empty gzip members",
         "empty gzip members in an alert", "a history of nothing", "arrays of nothing",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import gzip
+import json
 import struct
 import zlib
 
 import numpy as np
 
+from ingest_vo.fetched_map import SCHEMA
 from tests.fuzz.bomb_parts import HUNDRED_MB, MB, Bombs, gzip_of_pattern, gzip_of_zeros
 from tests.ingest_vo import notice_factory as notices
 
@@ -69,6 +71,26 @@ def _in_igwn(content: bytes) -> bytes:
     return notices.igwn(skymap=base64.b64encode(content).decode())
 
 
+def _in_envelope(content: bytes) -> bytes:
+    """A fetched map with its notice, as whoever fetched it would never have made it."""
+    url = "http://x.y/z.fits"
+    notice = notices.gbm("Fin_Pos", 115, params={"LocationMap_URL": url})
+    fields = {
+        "$schema": SCHEMA, "url": url, "sha256": "0" * 64, "form": "multi-order",
+        "notice": base64.b64encode(notice).decode(),
+        "fetched_map": base64.b64encode(content).decode(),
+    }  # fmt: skip
+    return json.dumps(fields).encode()
+
+
+def _in_envelopes(depth: int) -> bytes:
+    packet = _in_envelope(notices.multi_order_map())
+    for _ in range(depth):
+        fields = json.loads(packet) | {"notice": base64.b64encode(packet).decode()}
+        packet = json.dumps(fields).encode()
+    return packet
+
+
 def _many_axes() -> bytes:
     axes = {f"NAXIS{n}": 999_999_999_999_999_999 for n in range(1, 1000)}
     return _fits_header(SIMPLE="T", BITPIX=8, NAXIS=999, **axes)
@@ -124,6 +146,12 @@ BOMBS: Bombs = {
         "igwn",
         lambda: _in_igwn(gzip_of_zeros(10**9, _flat_head(2**13))),
     ),
+    "a gzip bomb in an envelope": (
+        "igwn",
+        lambda: _in_envelope(gzip_of_zeros(10**9, _flat_head(2**13))),
+    ),
+    "12 envelopes in each other": ("igwn", lambda: _in_envelopes(12)),
+    "3 million cells in an envelope": ("igwn", lambda: _in_envelope(_pattern(512))),
     "3 million cells in an alert": ("igwn", lambda: _in_igwn(_pattern(512))),
     "empty gzip members": ("fits", lambda: gzip.compress(b"", mtime=0) * 500_000),
     "empty gzip members in an alert": (

@@ -15,6 +15,7 @@ from pyarrow import parquet
 
 from correlator.wire import record_of_event, to_json
 from ingest_optical.lsst_schemas import schema_json
+from ingest_vo.fetched_map import envelope_of
 from skymaps.shapes import Circle, SystematicComponent
 from skymaps.skymap import SkyMap
 from tests import builders
@@ -105,6 +106,11 @@ def _gcn() -> list[bytes]:
             classification={"GRB": 0.9, "SFLARE": 0.1},
         ),
         notices.gcn("chime/frb", healpix_file=flat, far=1e-7),
+        envelope_of(
+            notices.gbm("Fin_Pos", 115, params={"LocationMap_URL": "http://x.y/z.fits"}),
+            "http://x.y/z.fits",
+            notices.multi_order_map(),
+        ),
     ]  # fmt: skip
 
 

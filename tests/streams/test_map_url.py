@@ -2,6 +2,8 @@
 
 import pytest
 
+from correlator.errors import MalformedNoticeError
+from ingest_vo.reader import to_notice
 from streams.map_url import MAP_HOSTS, MapRefusedError, checked_redirect, checked_url, is_public
 
 H = "heasarc.gsfc.nasa.gov"
@@ -142,3 +144,26 @@ def test_public_addresses_are_taken(address):
 )  # fmt: skip
 def test_no_other_address_is_connected_to(address):
     assert not is_public(address)
+
+
+@pytest.mark.real_data
+def test_the_hosts_that_real_notices_name_are_on_the_list(real_data):
+    refused, n = set(), 0
+    for file in sorted(real_data.glob("n*/**/*.*")):
+        if file.suffix not in (".xml", ".json"):
+            continue
+        try:
+            notice = to_notice(file.read_bytes(), file.name)
+        except MalformedNoticeError:
+            continue
+        if notice.skymap_url is None:
+            continue
+        n += 1
+        try:
+            checked_url(notice.skymap_url, MAP_HOSTS)
+        except MapRefusedError:
+            refused.add((notice.skymap_url, notice.is_test))
+    assert n > 100
+    # The map of the user guide, in its example that is no event.
+    guide = "https://emfollow.docs.ligo.org/userguide/_static/bayestar.fits.gz"
+    assert refused == {(guide, True)}
