@@ -3,12 +3,14 @@
 import asyncio
 import json
 import random
+import shutil
 import time
 import uuid
 from contextlib import asynccontextmanager
 
 import pytest
 from click.testing import CliRunner
+from faust.types import TP
 
 from correlator.policy import DAY_S, Policy
 from correlator.service.archive import archive_files, read_archive
@@ -23,7 +25,7 @@ from streams.admin import declare
 from streams.app import create_app
 from streams.map_fetch import FetchLimits, MapFetcher
 from streams.settings import MapSettings, StreamSettings
-from streams.topics import all_topics
+from streams.topics import NOTICES_RAW, PAIRS, all_topics
 from tests.ingest_vo.notice_factory import T0_UNIX_S, gbm
 from tests.streams.map_server import HOST, a_map_server, content, redirect, status
 from tests.streams.test_law_of_workers import PACKETS, disturbed
@@ -165,6 +167,20 @@ async def test_a_server_that_hangs_does_not_hold_the_stream_up(store, served, tm
         await pipeline.idle()
         assert len(store.pairs.all_live()) == 1
         assert store.events.get(EVENT).version == 2
+
+
+async def test_the_desk_follows_the_partition_of_notices(store, tmp_path):
+    settings = StreamSettings(
+        broker_url=f"memory://{uuid.uuid4().hex}", maps=MapSettings(cache=tmp_path)
+    )
+    pipeline = create_app(settings, store, POLICY, time.time)
+    told = []
+    pipeline.maps.own = told.append
+    for topic in (NOTICES_RAW, PAIRS, NOTICES_RAW):
+        await pipeline.app.on_partitions_revoked.send(set())
+        await pipeline.app.on_partitions_assigned.send({TP(topic.name, 0)})
+    await until(lambda: told == [True, False, True])
+    shutil.rmtree(str(pipeline.app.conf.datadir), ignore_errors=True)
 
 
 async def test_a_pipeline_without_the_setting_asks_nobody(store):
