@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from correlator.nature import DRILLS, Nature, Verdict
 from ingest_vo.reader import to_notice
 from skymaps.shapes import Circle
 from tests.ingest_vo import missions_table
@@ -73,6 +74,17 @@ def _later(notice):
     return notice if t0 is None else replace(notice, event_unix_s=t0 + 0.001)
 
 
+def _otherwise(natures):
+    """Take the verdicts of these natures away, or give one where there is none."""
+
+    def spoiled(notice):
+        others = tuple(v for v in notice.verdicts if v.nature not in natures)
+        more = () if len(others) < len(notice.verdicts) else (Verdict(min(natures), "f"),)
+        return replace(notice, verdicts=(*others, *more))
+
+    return spoiled
+
+
 @pytest.mark.parametrize(
     ("spoil", "least"),
     [
@@ -80,8 +92,8 @@ def _later(notice):
         (_wider, 300),
         (_later, 500),
         (lambda n: replace(n, event_id=n.event_id + "0"), 500),
-        (lambda n: replace(n, is_retraction=not n.is_retraction), 550),
-        (lambda n: replace(n, is_test=not n.is_test), 550),
+        (_otherwise({Nature.RETRACTED}), 550),
+        (_otherwise(DRILLS), 550),
         (lambda n: replace(n, supersedes=(*n.supersedes, "ivo://x#1")), 440),
         (lambda n: replace(n, far_hz=n.far_hz and n.far_hz * 3.15e7), 60),
         (lambda n: replace(n, classification=(("GRB", 1.0),)), 150),
