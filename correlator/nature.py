@@ -16,6 +16,8 @@ class Nature(StrEnum):
     RETRACTED = "retracted"
     POINTING = "pointing"
     """Where a telescope turns to."""
+    FOLLOW_UP = "follow-up"
+    """A search about another's event, or objects near it: no event of its own."""
     KNOWN_SOURCE = "known-source"
     NO_BURST = "no-burst"
     """None, without saying what else: BAT's star tracker lost, a cosmic ray."""
@@ -36,6 +38,7 @@ DRILLS = frozenset({Nature.TEST, Nature.MOCK})
 NO_BURSTS = frozenset(
     {
         Nature.POINTING,
+        Nature.FOLLOW_UP,
         Nature.KNOWN_SOURCE,
         Nature.NO_BURST,
         Nature.PARTICLES,

@@ -50,7 +50,8 @@ class Notice:
         What the packet says that it reports, each with the field that says so: test, mock,
         retraction, burst, solar flare ...; empty where it does not say.
     supersedes
-        Ids of notices that this one cites as superseded, followed up or retracted.
+        Ids of notices (or, where a packet names no notice, of events) that this one cites as
+        superseded, followed up, retracted or coincident.
     localization
         The position on the sky with its uncertainty; None for a notice of time only.
     localization_rank, sequence

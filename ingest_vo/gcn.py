@@ -43,8 +43,8 @@ class _Profile:
         Beginning of the path of its schema under ``gcn/notices/``.
     meaning
         What its radius means where the message does not say.
-    known_source
-        Whether it reports flares of catalogued sources.
+    nature
+        What all of it is: flares of catalogued sources, searches about the events of others.
     image_s
         Length of the interval that T0 begins [s].
     """
@@ -54,7 +54,7 @@ class _Profile:
     stream: str
     messenger: Messenger
     meaning: RadiusMeaning = systematics.UNSTATED
-    known_source: bool = False
+    nature: Nature | None = None
     image_s: float | None = None
 
 
@@ -63,15 +63,18 @@ _G, _X, _N, _R = Messenger.GAMMA_RAY, Messenger.X_RAY, Messenger.NEUTRINO, Messe
 _PROFILES = (
     _Profile("einstein_probe/wxt/", "Einstein Probe", "einstein-probe-wxt", _X,
              systematics.EINSTEIN_PROBE, image_s=EP_IMAGE_S),
-    _Profile("icecube/lvk_nu_track_search", "IceCube", "icecube-lvk-search", _N),
+    # Its T0 is the merger's and most of its results are null: as a neutrino of its own it would
+    # be coincident with every merger.
+    _Profile("icecube/lvk_nu_track_search", "IceCube", "icecube-lvk-search", _N,
+             nature=Nature.FOLLOW_UP),
     _Profile("icecube/", "IceCube", "icecube", _N),
     _Profile("km3net/", "KM3NeT", "km3net", _N),
     _Profile("superk/", "Super-Kamiokande", "super-kamiokande", _N),
     _Profile("swift/bat/guano", "Swift", "swift-guano", _G),
     _Profile("fermi/gbm/", "Fermi", "fermi-gbm", _G),
-    _Profile("fermi/lat/flare", "Fermi", "fermi-lat-flare", _G, known_source=True),
+    _Profile("fermi/lat/flare", "Fermi", "fermi-lat-flare", _G, nature=Nature.KNOWN_SOURCE),
     _Profile("svom/", "SVOM", "svom", _G, systematics.SVOM_ECLAIRS),
-    _Profile("maxi/gsc.known", "MAXI", "maxi-gsc-known", _X, known_source=True),
+    _Profile("maxi/gsc.known", "MAXI", "maxi-gsc-known", _X, nature=Nature.KNOWN_SOURCE),
     _Profile("maxi/gsc.unknown", "MAXI", "maxi-gsc", _X),
     _Profile("chime/", "CHIME", "chime-frb", _R),
     _Profile("dsa110/", "DSA-110", "dsa110-frb", _R),
@@ -135,6 +138,7 @@ def to_notice(packet: JsonPacket) -> Notice:
         event_unix_s=t0,
         event_end_unix_s=end,
         notice_unix_s=notice_unix_s,
+        supersedes=_followed(packet),
         localization=_localization(packet, profile),
         localization_rank=_rank(packet, profile, retracted),
         sequence=(record if record is not None else notice_unix_s) or 0.0,
@@ -252,11 +256,17 @@ def _said(
     profile: _Profile, classification: tuple[tuple[str, float | None], ...]
 ) -> tuple[Verdict, ...]:
     """What the thing is by its feed, or by its likeliest class."""
-    if profile.known_source:
-        return (Verdict(Nature.KNOWN_SOURCE, "$schema"),)
+    if profile.nature is not None:
+        return (Verdict(profile.nature, "$schema"),)
     rated = [(probability, name) for name, probability in classification if probability]
     nature = _NATURES.get(max(rated)[1]) if rated else None
     return () if nature is None else (Verdict(nature, "classification"),)
+
+
+def _followed(packet: JsonPacket) -> tuple[str, ...]:
+    """Event that the notice follows up: ``Fermi 694215970`` of GUANO, IceCube's ``S230914ak``."""
+    said = (packet.text(key) for key in ("follow_up_event", "ref_ID"))
+    return tuple(event for event in said if event is not None)
 
 
 def _significance(packet: JsonPacket) -> tuple[float | None, str | None]:
@@ -268,7 +278,7 @@ def _significance(packet: JsonPacket) -> tuple[float | None, str | None]:
 
 
 def _rank(packet: JsonPacket, profile: _Profile, retracted: bool) -> int:
-    if retracted or profile.known_source:
+    if retracted or profile.nature is not None:
         return UNLOCALIZED_RANK
     return _GBM_STAGES.get(packet.text("subtype") or "", 10)
 

@@ -255,6 +255,7 @@ def of_json(packet: bytes) -> Reading | None:
         "far": said.get("far"),
         "instrument": said.get("instrument"),
         "classes": dict(said.get("classification") or {}),
+        "cites": frozenset(said[key] for key in ("follow_up_event", "ref_ID") if key in said),
     }
     if isinstance(error, int | float):
         reading |= {"ra": said["ra"], "dec": said["dec"], "radius": error}

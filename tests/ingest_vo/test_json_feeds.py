@@ -7,7 +7,10 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 
 from correlator.errors import MalformedNoticeError
+from correlator.event import event_of
+from correlator.joint import joint_events
 from correlator.notice import Messenger
+from correlator.policy import Policy
 from ingest_vo import systematics
 from ingest_vo.reader import to_notice
 from skymaps.healpix import Positions
@@ -283,3 +286,21 @@ def test_a_mission_without_a_row_is_read_by_the_core_schema():
 def test_json_that_is_no_sound_notice_is_refused_by_name(packet, rule):
     with pytest.raises(MalformedNoticeError, match=rule):
         read(packet)
+
+
+def test_a_search_about_a_merger_is_no_neutrino_of_its_own():
+    """Its T0 is the merger's: it would be coincident with each merger, found or not."""
+    search = read(gcn("icecube/lvk_nu_track_search", id=None, ref_ID="S240115k", pval_generic=0.02,
+                      trigger_time="2024-01-15T09:25:51.123Z"))  # fmt: skip
+    assert search.event_key == "icecube-lvk-search:S240115k"
+    assert (search.is_burst, search.supersedes) == (False, ("S240115k",))
+    merger, policy = event_of([read(igwn())]), Policy()
+    assert joint_events([merger, event_of([search])], policy) == []
+    # The same at the same time, as an alert of IceCube's own.
+    alert = read(gcn(trigger_time="2024-01-15T09:25:51.123Z"))
+    assert len(joint_events([merger, event_of([alert])], policy)) == 1
+
+
+def test_guano_names_the_event_that_it_follows_up():
+    packet = gcn("swift/bat/guano", follow_up_event="Fermi 694215970", classification={"GRB": 1.0})
+    assert (read(packet).supersedes, read(packet).is_burst) == (("Fermi 694215970",), True)
