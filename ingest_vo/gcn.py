@@ -84,7 +84,7 @@ _PROFILES = (
 
 _NO_NOTICE = {
     "core/": "a fragment of the core schema (or a heartbeat) is not a notice",
-    "boom/": "a list of optical targets is not a notice of one event",
+    "heasarc/": "the opening of an archive is not a notice of an event",
 }
 
 _SCHEMA_PATH = re.compile(r"/gcn/notices/([\w./-]{1,100}?)(?:\.schema\.json)?$", re.ASCII)

@@ -78,6 +78,17 @@ class JsonPacket:
         said = self._typed(key, dict, "an object")
         return JsonPacket(self.name, self.content_sha256, said) if isinstance(said, dict) else None
 
+    def children(self, key: str) -> tuple[JsonPacket, ...]:
+        """Objects of a list inside this one."""
+        said = self._typed(key, list, "a list")
+        if not isinstance(said, list):
+            return ()
+        self._check_count(key, said)
+        for each in said:
+            if not isinstance(each, dict):
+                raise MalformedNoticeError(self.name, f"{key} must hold objects", each)
+        return tuple(JsonPacket(self.name, self.content_sha256, each) for each in said)
+
     def probabilities(self, key: str) -> tuple[tuple[str, float | None], ...]:
         """Class and probability of an object ``{class: probability}``, sorted by class."""
         child = self.child(key)

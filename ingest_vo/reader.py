@@ -10,7 +10,19 @@ from collections.abc import Callable
 
 from correlator.errors import MalformedNoticeError
 from correlator.notice import Notice
-from ingest_vo import fermi, fetched_map, gcn, generic, icecube, igwn, integral, lvc, svom, swift
+from ingest_vo import (
+    boom,
+    fermi,
+    fetched_map,
+    gcn,
+    generic,
+    icecube,
+    igwn,
+    integral,
+    lvc,
+    svom,
+    swift,
+)
 from ingest_vo.json_packet import BYTE_ORDER_MARK, JsonPacket, read_json
 from ingest_vo.voevent import VOEventPacket, read_voevent
 
@@ -36,6 +48,7 @@ VOEVENT_FEEDS: tuple[tuple[str, Callable[[VOEventPacket], Notice]], ...] = (
 JSON_FEEDS: tuple[tuple[Callable[[JsonPacket], bool], Callable[[JsonPacket], Notice]], ...] = (
     (fetched_map.is_envelope, lambda packet: fetched_map.to_notice(packet, to_notice)),
     (igwn.is_alert, igwn.to_notice),
+    (boom.is_list, boom.to_notice),
     (lambda _: True, gcn.to_notice),
 )
 """Feed by what the object looks like; the first that fits reads the packet."""

@@ -243,6 +243,8 @@ def of_json(packet: bytes) -> Reading | None:
     said = json.loads(packet)
     if "superevent_id" in said:
         return _of_gwalert(said)
+    if said.get("mission") == "Boom":
+        return _of_boom(said)
     names = [said[key] for key in ("id", "event_name") if said.get(key)]
     first = names[0] if names else None
     error = said.get("ra_dec_error")
@@ -262,6 +264,20 @@ def of_json(packet: bytes) -> Reading | None:
     if "ra" not in said:
         reading |= {"ra": None, "dec": None, "radius": None}
     return reading
+
+
+def _of_boom(said: dict[str, Any]) -> Reading:
+    (target,) = said["data"]["targets"]
+    return {
+        "mission": "BOOM",
+        "event": target["event_name"],
+        "t0": None,
+        "told": unix_s(said["alert_datetime"]),
+        "cites": frozenset(event["ref_ID"] for event in target["gcn_crossmatch"]),
+        "classes": target["classification_scores"],
+        "retraction": False,
+        "test": False,
+    }
 
 
 def _of_gwalert(said: dict[str, Any]) -> Reading:

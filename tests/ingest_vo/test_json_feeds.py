@@ -262,7 +262,7 @@ def test_a_mission_without_a_row_is_read_by_the_core_schema():
         (b'{"$schema": ".../gcn/circulars.schema.json", "circularId": 1}', "circular is not"),
         (b'{"circularId": 1, "subject": "GRB"}', "circular is not"),
         (gcn("core/Alert", trigger_time=None, id=None), "heartbeat"),
-        (gcn("boom/alert"), "list of optical targets"),
+        (gcn("heasarc/archive_alert"), "the opening of an archive"),
         (b"{}", "must name its mission"),
         (b'{"ra": 1, "dec": 2}', "must name its mission"),
         (gcn(id=None, trigger_time=None), "must have an id"),
