@@ -2,6 +2,10 @@
 
 No alert numbers itself: of one superevent the latest ``time_created`` holds. The same superevent
 is sent again under the same alert type with another map, so the time is part of the notice's id.
+Of ``external_coinc`` (a burst of another mission that RAVEN found coincident) only the IVORN of its
+notice is kept. Its combined map holds the other mission's localization, which comes with that
+mission's own notice: taken for the merger's, it would count twice in a joint event. Its FARs are
+those of the pair, not of the merger.
 There is no role: mocks (M) and tests (T) are known by their superevent's name alone.
 """
 
@@ -75,6 +79,7 @@ def to_notice(packet: JsonPacket) -> Notice:
         verdicts=verdicts,
         event_unix_s=None if event is None else _event_time(event),
         notice_unix_s=packet.time("time_created"),
+        supersedes=_coincident(packet),
         localization=None if event is None else _sky_map(event),
         localization_rank=-1 if retracted else ALERT_RANK,
         sequence=packet.time("time_created") or 0.0,
@@ -113,6 +118,13 @@ def localization_of_fits(packet: JsonPacket, key: str, content: bytes) -> Locali
         return read_sky_map(content)
     except SkyMapError as error:
         raise MalformedNoticeError(packet.name, f"{key}: {error.rule}", error.value) from None
+
+
+def _coincident(packet: JsonPacket) -> tuple[str, ...]:
+    """IVORN of the notice that RAVEN found coincident with the superevent."""
+    found = packet.child("external_coinc")
+    ivorn = None if found is None else found.text("ivorn")
+    return () if ivorn is None else (ivorn,)
 
 
 def _event_time(event: JsonPacket) -> float:

@@ -292,6 +292,7 @@ def _of_gwalert(said: dict[str, Any]) -> Reading:
         "test": said["superevent_id"][0] in "MT",
         "far": event.get("far"),
         "significant": event.get("significant"),
+        "cites": frozenset(),  # external_coinc is null in all of them
         "classes": dict(event.get("classification") or {}),
     }
 

@@ -1,5 +1,7 @@
 import base64
+import gzip
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from correlator.policy import Policy
 from ingest_vo import systematics
 from ingest_vo.reader import to_notice
 from skymaps.healpix import Positions
-from tests.ingest_vo.notice_factory import T0_UNIX_S, gcn, igwn, multi_order_map
+from tests.ingest_vo.notice_factory import GCN, T0_UNIX_S, gcn, igwn, multi_order_map
 
 
 def read(packet):
@@ -51,6 +53,34 @@ def test_a_burst_has_no_classes_and_may_have_no_distance():
     notice = read(igwn(group="Burst", classification={}, significant=False))
     assert notice.classification == ()
     assert (notice.is_significant, notice.is_burst) == (False, None)
+
+
+def coincident(**found):
+    return json.dumps(json.loads(igwn()) | {"external_coinc": found}).encode()
+
+
+def test_a_coincident_burst_is_cited_and_changes_nothing_of_the_merger():
+    """As LVK's public alerts have it: the burst's own notice brings its place and time."""
+    ivorn = f"{GCN}Fermi#GBM_Gnd_Pos_2024-01-15T09:25:52.9_727029942_0-1"
+    bomb = base64.b64encode(gzip.compress(bytes(10**6))).decode()
+    packet = coincident(gcn_notice_id=727029942, ivorn=ivorn, observatory="Fermi", search="GRB",
+                        time_difference=1.7, time_coincidence_far=1e-12,
+                        time_sky_position_coincidence_far=1e-14, combined_skymap=bomb)  # fmt: skip
+    notice, alone = read(packet), read(igwn())
+    assert notice.supersedes == (ivorn,)
+    assert replace(notice, supersedes=(), content_sha256=alone.content_sha256) == alone
+
+
+@pytest.mark.parametrize(
+    ("packet", "rule"),
+    [
+        (igwn().replace(b'"event"', b'"external_coinc": [1], "event"'), "must be an object"),
+        (coincident(ivorn=5), "ivorn must be a text"),
+    ],
+)
+def test_a_broken_coincidence_is_refused_by_name(packet, rule):
+    with pytest.raises(MalformedNoticeError, match=rule):
+        read(packet)
 
 
 @pytest.mark.parametrize("kind", ["EARLYWARNING", "PRELIMINARY", "INITIAL", "UPDATE"])
