@@ -21,6 +21,7 @@ from ingest_vo.error_regions import box_of, ellipse_of
 from ingest_vo.fermi import GBM_NATURES
 from ingest_vo.igwn import drill_of, localization_of_fits
 from ingest_vo.json_packet import JsonPacket
+from ingest_vo.multiplets import interval_of
 from ingest_vo.systematics import RadiusMeaning
 from ingest_vo.voevent_notice import UNLOCALIZED_RANK
 from skymaps.healpix import separation_deg
@@ -246,6 +247,9 @@ def _t0(
                 packet.name, "observation_stop must not lie before observation_start", stop
             )
         return start, stop
+    neutrinos = [one.time("trigger_time") for one in packet.children("event_details")]
+    if neutrinos:
+        return interval_of(packet.name, t0, (time for time in neutrinos if time is not None))
     image_s = profile.image_s
     if packet.text("trigger_type") == "image":
         image_s = packet.number("image_duration") or image_s

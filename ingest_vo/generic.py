@@ -13,6 +13,7 @@ from correlator.errors import MalformedNoticeError
 from correlator.nature import Nature, Verdict
 from correlator.notice import Messenger, Notice
 from ingest_vo import rules, systematics
+from ingest_vo.multiplets import interval_of
 from ingest_vo.systematics import RadiusMeaning
 from ingest_vo.voevent import VOEventPacket
 from ingest_vo.voevent_notice import UNLOCALIZED_RANK, frame, trigger_id
@@ -67,11 +68,13 @@ def to_notice(packet: VOEventPacket) -> Notice:
         return base
     known = base.notice_type.startswith("Known_source")
     retracted = base.is_retraction or alert_type == "retraction"
+    t0, end = interval_of(packet.name, packet.required_time(), _neutrinos(packet))
     far_hz = packet.number("FAR") if mission.has_far_hz else None
     return replace(
         base,
         verdicts=(*base.verdicts, *_said(packet, base)),
-        event_unix_s=packet.required_time(),
+        event_unix_s=t0,
+        event_end_unix_s=end,
         localization=mission.meaning.circle(
             packet.name, packet.ra_deg, packet.dec_deg, packet.radius_deg
         ),
@@ -80,6 +83,13 @@ def to_notice(packet: VOEventPacket) -> Notice:
         skymap_url=_map_url(packet),
         far_hz=None if far_hz is None else rules.rate_hz_of(packet.name, far_hz),
     )
+
+
+def _neutrinos(packet: VOEventPacket) -> Iterator[float]:
+    """Times of the neutrinos of a multiplet of KM3NeT."""
+    for name, group in packet.groups.items():
+        if name.startswith("Nu_Event_") and group.get("trigger_time"):
+            yield rules.unix_s_of(packet.name, "trigger_time", group["trigger_time"])
 
 
 def _messenger_of(packet: VOEventPacket) -> Messenger:

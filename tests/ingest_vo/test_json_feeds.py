@@ -16,7 +16,7 @@ from correlator.policy import Policy
 from ingest_vo import systematics
 from ingest_vo.reader import to_notice
 from skymaps.healpix import Positions
-from tests.ingest_vo.notice_factory import GCN, T0_UNIX_S, gcn, igwn, multi_order_map
+from tests.ingest_vo.notice_factory import GCN, T0, T0_UNIX_S, gcn, igwn, multi_order_map
 
 
 def read(packet):
@@ -334,3 +334,50 @@ def test_a_search_about_a_merger_is_no_neutrino_of_its_own():
 def test_guano_names_the_event_that_it_follows_up():
     packet = gcn("swift/bat/guano", follow_up_event="Fermi 694215970", classification={"GRB": 1.0})
     assert (read(packet).supersedes, read(packet).is_burst) == (("Fermi 694215970",), True)
+
+
+NEUTRINO = {"id": "km3.234.1", "ra": 13.8, "dec": 18.6}
+
+
+def multiplet(*times):
+    details = [NEUTRINO | ({} if time is None else {"trigger_time": time}) for time in times]
+    return gcn("km3net/alert", id="2", ra=13.81, dec=18.85, ra_dec_error=0.41,
+               event_details=details)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("times", "end_s"),
+    [
+        ([f"{T0}Z", "2026-05-13T11:00:31.70Z"], 2 * 86_400.0),
+        (["2026-05-25T11:00:31.70Z"], 14 * 86_400.0),
+        ([f"{T0}Z"], None),
+        ([None], None),
+        ([], None),
+    ],
+)
+def test_a_multiplet_lasts_from_its_first_to_its_last_neutrino(times, end_s):
+    notice = read(multiplet(*times))
+    assert notice.event_unix_s == pytest.approx(T0_UNIX_S, abs=1e-6)
+    assert (notice.event_end_unix_s is None) == (end_s is None)
+    if end_s is not None:
+        assert notice.event_end_unix_s - notice.event_unix_s == pytest.approx(end_s, abs=1e-6)
+
+
+def test_a_neutrino_before_the_time_of_its_alert_begins_the_interval():
+    notice = read(multiplet("2026-05-10T11:00:31.70Z"))
+    assert notice.event_end_unix_s == pytest.approx(T0_UNIX_S, abs=1e-6)
+    assert notice.event_unix_s == pytest.approx(T0_UNIX_S - 86_400.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("packet", "rule"),
+    [
+        (multiplet("2026-05-25T11:00:31.80Z"), "the neutrinos of a multiplet must lie within"),
+        (multiplet("soon"), "trigger_time must be an ISO 8601"),
+        (gcn("km3net/alert", event_details={}), "event_details must be a list"),
+        (gcn("km3net/alert", event_details=[1]), "event_details must hold objects"),
+    ],
+)
+def test_a_broken_multiplet_is_refused_by_name(packet, rule):
+    with pytest.raises(MalformedNoticeError, match=rule):
+        read(packet)

@@ -436,3 +436,14 @@ def test_the_flight_radius_holds_the_core_of_the_systematics_and_not_the_tail():
     # The tail widens the outskirts, the core stays as published.
     assert flight.radius_at(0.5) < ground.radius_at(0.5)
     assert flight.radius_at(0.95) > 20.0 > ground.radius_at(0.95)
+
+
+def test_a_multiplet_of_km3net_lasts_from_its_first_to_its_last_neutrino():
+    groups = {f"Nu_Event_{n}": {"trigger_time": f"{day}T12:00:00.0Z", "ra": 13.8}
+              for n, day in enumerate(["2026-05-11", "2026-05-14"], 1)}  # fmt: skip
+    packet = voevent("ivo://KM3NeT_Neutrino#KM3-240901B_2", params={"TrigID": "2"}, groups=groups,
+                     time="2026-05-11T12:00:00")  # fmt: skip
+    notice = read(packet)
+    assert notice.event_end_unix_s - notice.event_unix_s == 3 * 86_400.0
+    with pytest.raises(MalformedNoticeError, match="neutrinos of a multiplet"):
+        read(packet.replace(b"2026-05-14", b"2026-06-14"))
