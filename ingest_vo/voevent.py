@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from lxml import etree
@@ -126,8 +128,10 @@ class VOEventPacket:
         """The first of these Params that is true, in any group; None where none is."""
         everywhere = (self.params, *self.groups.values())
         for flag in flags:
-            if any(group.get(flag, "").strip().lower() in _TRUE for group in everywhere):
-                return flag
+            for group in everywhere:
+                said = group.get(flag)
+                if said and said.strip().lower() in _TRUE:
+                    return flag
         return None
 
     def required_time(self) -> float:
@@ -160,10 +164,12 @@ def read_voevent(packet: bytes, name: str) -> VOEventPacket:
     role = root.get("role", "observation").strip()
     if role not in ROLES:
         raise MalformedNoticeError(name, f"role must be one of {', '.join(ROLES)}", role)
-    params, groups = _params(root)
-    place = root.find("WhereWhen")
-    ra_deg, dec_deg, radius_deg = _position(place, name)
-    date = _text(root.find("Who"), "Date")
+    sections = _sections(root)
+    params, groups = _params(sections.get("What"))
+    place = sections.get("WhereWhen")
+    system = _system(place)
+    ra_deg, dec_deg, radius_deg = _position(place, system, name)
+    date = _text(sections.get("Who"), "Date")
     return VOEventPacket(
         name=name,
         content_sha256=hashlib.sha256(packet).hexdigest(),
@@ -174,10 +180,10 @@ def read_voevent(packet: bytes, name: str) -> VOEventPacket:
         ra_deg=ra_deg,
         dec_deg=dec_deg,
         radius_deg=radius_deg,
-        time_unix_s=_time(place, name),
+        time_unix_s=_time(place, system, name),
         notice_unix_s=None if date is None else rules.unix_s_of(name, "Who/Date", date),
-        citations=tuple(_citations(root, name)),
-        concept=_text(root.find("Why"), ".//Concept") or "",
+        citations=tuple(_citations(sections.get("Citations"), name)),
+        concept=_said_below(sections.get("Why"), "Concept") or "",
     )
 
 
@@ -186,71 +192,86 @@ def _checked_root(packet: bytes, name: str) -> etree._Element:
         raise MalformedNoticeError(name, f"XML must have at most {MAX_XML_BYTES} B", len(packet))
     # Searched in the bytes, before any parser sees them: entities in attributes are expanded
     # whatever the parser is told. A declared encoding that could hide the word is refused.
-    if b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:
+    if b"!" in packet and (b"<!DOCTYPE" in packet or b"<!ENTITY" in packet):
         raise MalformedNoticeError(name, "XML must not hold a DTD or an entity")
     encoding = _DECLARED_ENCODING.match(packet)
     if b"\0" in packet or (encoding and encoding[1].lower() not in _ENCODINGS):
         said = encoding[1] if encoding else None
         raise MalformedNoticeError(name, "XML must be in UTF-8, ASCII or ISO 8859-1", said)
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False,
-        huge_tree=False, remove_comments=True, remove_pis=True, recover=False,
-    )  # fmt: skip
     try:
+        parser = _OF_THREAD.parser
         root = etree.fromstring(packet.removeprefix(BYTE_ORDER_MARK).strip(), parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise MalformedNoticeError(name, "XML must be well-formed", str(error)) from None
-    _strip_namespaces(root, name)
-    if root.tag != "VOEvent":
-        raise MalformedNoticeError(name, "the root of an XML notice must be VOEvent", root.tag)
+    # A prefix that is not declared passes the parser if only a warning follows it.
+    if parser.error_log and (errors := parser.error_log.filter_from_errors()):
+        raise MalformedNoticeError(name, "XML must be well-formed", errors[0].message)
+    if _IS_TOO_DEEP(root):
+        raise MalformedNoticeError(name, f"XML must be at most {MAX_DEPTH} elements deep")
+    tag = root.tag.rpartition("}")[2]
+    if tag != "VOEvent":
+        raise MalformedNoticeError(name, "the root of an XML notice must be VOEvent", tag)
     return root
 
 
-def _strip_namespaces(root: etree._Element, name: str) -> None:
-    depth = 0
-    for event, element in etree.iterwalk(root, events=("start", "end")):
-        depth += 1 if event == "start" else -1
-        if depth > MAX_DEPTH:
-            raise MalformedNoticeError(name, f"XML must be at most {MAX_DEPTH} elements deep")
-        if event == "start" and isinstance(element.tag, str):
-            tag = element.tag
-            try:
-                element.tag = tag.rpartition("}")[2]
-            except ValueError:  # <:Param> passes the parser if only a warning follows it
-                raise MalformedNoticeError(name, "an element must have a name", tag) from None
+class _Parser(threading.local):
+    """A parser of the thread's own, with the errors of what it parsed last."""
+
+    def __init__(self) -> None:
+        self.parser = etree.XMLParser(
+            resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False,
+            huge_tree=False, remove_comments=True, remove_pis=True, recover=False,
+            collect_ids=False, remove_blank_text=True,
+        )  # fmt: skip
 
 
-def _params(root: etree._Element) -> tuple[Mapping[str, str], Mapping[str, Mapping[str, str]]]:
-    what = root.find("What")
+_OF_THREAD = _Parser()
+
+_IS_TOO_DEEP = etree.XPath(f"boolean({'/*' * (MAX_DEPTH + 1)})")
+
+# In what follows ``{*}`` is any namespace and none: whole packets come in a default one, and
+# collectors strip the root's.
+
+
+def _sections(root: etree._Element) -> dict[str, etree._Element]:
+    """The first of each of the root's elements."""
+    sections: dict[str, etree._Element] = {}
+    for section in root.iterchildren("{*}*"):
+        sections.setdefault(section.tag.rpartition("}")[2], section)
+    return sections
+
+
+def _params(
+    what: etree._Element | None,
+) -> tuple[Mapping[str, str], Mapping[str, Mapping[str, str]]]:
     if what is None:
         return MappingProxyType({}), MappingProxyType({})
-    flat: dict[str, str] = _values(what)
+    flat = _values(what)
     groups: dict[str, dict[str, str]] = {}
-    for group in what.iterfind(".//Group"):
+    for group in what.iter("{*}Group"):
         values = _values(group)
         groups.setdefault(group.get("name") or group.get("type") or "", {}).update(values)
-        flat |= {key: value for key, value in values.items() if key not in flat}
+        for key, value in values.items():
+            flat.setdefault(key, value)
     return MappingProxyType(flat), MappingProxyType(groups)
 
 
 def _values(parent: etree._Element) -> dict[str, str]:
     values: dict[str, str] = {}
-    for param in parent.iterfind("Param"):
+    for param in parent.iterchildren("{*}Param"):
+        get = param.get
         # VOEvent 2.0 allows the value as an element for long texts.
-        said = param.get("value")
-        values.setdefault(param.get("name", ""), said or _text(param, "Value") or "")
+        values.setdefault(get("name", ""), get("value") or _text(param, "Value") or "")
     return values
 
 
 def _position(
-    place: etree._Element | None, name: str
+    place: etree._Element | None, system: frozenset[str], name: str
 ) -> tuple[float | None, float | None, float | None]:
     # Only Position2D: ANTARES packets hold the observatory's Position3D, with C1 and C2, before it.
-    position = None if place is None else place.find(".//Position2D")
-    if place is None or position is None:
-        return None, None, None
-    ra_text, dec_text = _text(position, ".//C1"), _text(position, ".//C2")
-    if ra_text is None or dec_text is None:
+    position = None if place is None else _below(place, "Position2D")
+    ra_text, dec_text = _said_below(position, "C1"), _said_below(position, "C2")
+    if position is None or ra_text is None or dec_text is None:
         return None, None, None
     ra_deg = rules.number_of(name, "RA", ra_text)
     dec_deg = rules.number_of(name, "dec", dec_text)
@@ -258,21 +279,22 @@ def _position(
     # "No position": (0, 0, 0) of GCN, (0, 0, 360) of SNEWS.
     if ra_deg == 0.0 and dec_deg == 0.0 and radius in (None, 0.0, 360.0):
         return None, None, None
-    frame = _frame(place)
-    if frame & _OTHER_FRAMES:
-        raise MalformedNoticeError(name, "coordinates must be ICRS or FK5", "-".join(sorted(frame)))
+    if system & _OTHER_FRAMES:
+        raise MalformedNoticeError(
+            name, "coordinates must be ICRS or FK5", "-".join(sorted(system))
+        )
     ra_deg, dec_deg = rules.position_of(name, ra_deg, dec_deg)
     return ra_deg, dec_deg, None if radius is None else rules.radius_of(name, radius)
 
 
 def _radius_deg(position: etree._Element, name: str) -> float | None:
-    radius = position.find(".//Error2Radius")
+    radius = _below(position, "Error2Radius")
     text = None if radius is None else (radius.text or "").strip()
     if radius is None or not text:
         return None
     unit = radius.get("pos_unit") or radius.get("unit") or position.get("unit") or "deg"
     # "deg-deg" and "deg deg" name the unit of each axis.
-    unit = re.split(r"[-\s]", unit.strip())[0]
+    unit = _AXES.split(unit.strip(), maxsplit=1)[0]
     number = rules.number_of(name, "error radius", text)
     if number == -1.0:  # unknown, in whatever unit
         return number
@@ -283,30 +305,48 @@ def _radius_deg(position: etree._Element, name: str) -> float | None:
     return number * RADIUS_UNITS_DEG[unit]
 
 
-def _time(place: etree._Element | None, name: str) -> float | None:
-    text = _text(place, ".//ISOTime")
-    if place is None or text is None:
+_AXES = re.compile(r"[-\s]")
+
+
+def _time(place: etree._Element | None, system: frozenset[str], name: str) -> float | None:
+    text = _said_below(place, "ISOTime")
+    if text is None:
         return None
-    frame = _frame(place)
-    if frame & _OTHER_TIMES:
-        raise MalformedNoticeError(name, "times must be UTC", "-".join(sorted(frame)))
+    if system & _OTHER_TIMES:
+        raise MalformedNoticeError(name, "times must be UTC", "-".join(sorted(system)))
     return rules.unix_s_of(name, "ISOTime", text)
 
 
-def _frame(place: etree._Element) -> set[str]:
-    system = place.find(".//ObservationLocation/AstroCoordSystem")
-    said = "" if system is None else system.get("id", "")
-    return {part.strip().upper() for part in said.split("-")}
+def _system(place: etree._Element | None) -> frozenset[str]:
+    """Parts of the name of the coordinate system: ``UTC``, ``FK5``, ``GEO``."""
+    found = None if place is None else place.find(".//{*}ObservationLocation/{*}AstroCoordSystem")
+    return frozenset() if found is None else _parts_of(found.get("id", ""))
 
 
-def _citations(root: etree._Element, name: str) -> Iterator[tuple[str, str]]:
-    for cited in root.iterfind("Citations/EventIVORN"):
+@lru_cache(maxsize=64)
+def _parts_of(system: str) -> frozenset[str]:
+    return frozenset(part.strip().upper() for part in system.split("-"))
+
+
+def _citations(citations: etree._Element | None, name: str) -> Iterator[tuple[str, str]]:
+    for cited in () if citations is None else citations.iterchildren("{*}EventIVORN"):
         ivorn = (cited.text or "").strip()
         if ivorn:
             manner = (cited.get("cite") or "followup").strip().lower()
             yield manner, rules.id_of(name, "a cited ivorn", ivorn)
 
 
-def _text(parent: etree._Element | None, path: str) -> str | None:
-    found = None if parent is None else parent.findtext(path)
-    return (found or "").strip() or None
+def _below(parent: etree._Element, tag: str) -> etree._Element | None:
+    """The first element of a name, however deep."""
+    return next(parent.iter("{*}" + tag), None)
+
+
+def _said_below(parent: etree._Element | None, tag: str) -> str | None:
+    found = None if parent is None else _below(parent, tag)
+    return None if found is None else (found.text or "").strip() or None
+
+
+def _text(parent: etree._Element | None, tag: str) -> str | None:
+    """Text of the first child of a name."""
+    found = None if parent is None else next(parent.iterchildren("{*}" + tag), None)
+    return None if found is None else (found.text or "").strip() or None

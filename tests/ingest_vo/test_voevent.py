@@ -131,7 +131,7 @@ XXE = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/hostn
         (b"<html><body/></html>", "root of an XML notice must be VOEvent"),
         (b"<VOEvent>&undefined;</VOEvent>", "well-formed"),
         (b"<", "well-formed"),
-        (b'<VOEvent><:Param/><a xmlns="rel"/></VOEvent>', "must have a name"),
+        (b'<VOEvent><:Param/><a xmlns="rel"/></VOEvent>', "must be well-formed"),
         (b'<?xml version="1.0" encoding="martian"?><VOEvent/>', "in UTF-8"),
     ],
 )
