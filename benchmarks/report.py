@@ -19,7 +19,7 @@ from correlator.service.console import stdout_console
 _PACKAGES = (
     *("numpy", "fastavro", "astropy", "healpy", "ligo.skymap", "lxml", "voevent-parse"),
     *("faust-streaming", "sqlalchemy", "confluent-kafka"),
-    *("mocpy", "ligo-raven", "numba"),
+    *("mocpy", "ligo-raven", "numba", "gcn-notice-parser"),
 )
 
 

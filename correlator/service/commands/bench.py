@@ -18,6 +18,7 @@ _COMMANDS = {
     "lookback": "lookback_command:lookback_command",
     "soak": "soak_command:soak_command",
     "sky": "sky_command:sky_command",
+    "notices": "notices_command:notices_command",
 }
 """Each benchmark with the module of ``benchmarks`` that has its command; loaded when asked for."""
 
