@@ -34,6 +34,8 @@ from skymaps.shapes import Circle
 from skymaps.skymap import SkyMap
 from skymaps.wire import localization_of_bytes
 from tests.builders import a_circle, an_event
+from tests.fuzz import as_written
+from tests.fuzz.seeds import NOTICES
 
 EARLIEST_UNIX_S, LATEST_UNIX_S = 631_152_000.0, 4_102_444_800.0
 """1990-01-01 to 2100-01-01: no time of ours lies outside."""
@@ -86,6 +88,9 @@ def read(kind: str, packet: bytes, folder: Path) -> Reading:
     except error as refused:
         return 0, [_named(refused)]
     check(value)
+    if kind in NOTICES:
+        different = as_written.difference(packet, value)
+        _demand(different is None, "a notice says what is written", different)
     return 1, []
 
 

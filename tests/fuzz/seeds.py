@@ -27,7 +27,10 @@ MAX_REAL_BYTES = 500_000
 """Real packets longer than this are left out: mutants of them are no worse, only slower."""
 
 MAX_REAL_PACKETS = 40
-"""Real packets of one kind, spread evenly over all that there are."""
+"""Real packets of one kind, spread evenly over all that there are; of notices it is all."""
+
+NOTICES = ("voevent", "igwn", "gcn")
+"""Kinds of notices."""
 
 
 @cache
@@ -50,6 +53,8 @@ def real(kind: str, folder: str) -> tuple[bytes, ...]:
     paths = sorted(p for pattern in patterns for p in Path(folder).glob(pattern))
     packets = [p.read_bytes() for p in paths if p.stat().st_size <= MAX_REAL_BYTES]
     packets = [p for p in packets if p.startswith(magic)]
+    if kind in NOTICES:
+        return tuple(packets)
     step = max(len(packets) // MAX_REAL_PACKETS, 1)
     return tuple(packets[::step][:MAX_REAL_PACKETS])
 

@@ -1,0 +1,67 @@
+"""What an accepted notice says, against another parser's reading of the same mutant.
+
+XML is read by expat (ElementTree), ours by libxml2; JSON by the standard library, ours by orjson.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from xml.etree import ElementTree
+
+from correlator.notice import Notice
+from skymaps.shapes import Circle
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def difference(packet: bytes, notice: Notice) -> str | None:
+    """How a notice differs from what its packet says; None where it does not."""
+    said = packet.removeprefix(BYTE_ORDER_MARK).strip()
+    if notice.source == "voevent":
+        try:
+            root = ElementTree.fromstring(said)
+        except ElementTree.ParseError as error:
+            return f"not well-formed: {error}"
+        return _of_tree(root, notice)
+    return _of_object(json.loads(said), notice)
+
+
+def _of_tree(root: ElementTree.Element, notice: Notice) -> str | None:
+    for name, mine in (("ivorn", notice.notice_id), ("role", notice.role)):
+        other = root.get(name, "observation").strip()
+        if other != mine:
+            return f"{name} {mine!r}, written {other!r}"
+    where = _first(root, "WhereWhen", deep=False)
+    place = None if where is None else _first(where, "Position2D")
+    written = [None if place is None else _first(place, name) for name in ("C1", "C2")]
+    return _of_place(notice, *(_number(e.text if e is not None else None) for e in written))
+
+
+def _first(parent: ElementTree.Element, tag: str, *, deep: bool = True) -> Any:
+    elements = parent.iter() if deep else iter(parent)
+    return next((e for e in elements if e.tag.rpartition("}")[2] == tag), None)
+
+
+def _of_object(said: dict[str, Any], notice: Notice) -> str | None:
+    if notice.source == "igwn":
+        name = said["superevent_id"].strip()
+        return None if name == notice.event_id else f"id {notice.event_id!r}, written {name!r}"
+    if notice.mission == "BOOM":
+        said = said["data"]["targets"][0]
+    return _of_place(notice, _number(said.get("ra")), _number(said.get("dec")))
+
+
+def _of_place(notice: Notice, ra_deg: float | None, dec_deg: float | None) -> str | None:
+    circle = notice.localization
+    if not isinstance(circle, Circle):
+        return None
+    if ra_deg is None or dec_deg is None:
+        return f"{circle}, written nowhere"
+    mine = circle.ra_deg, circle.dec_deg
+    written = ra_deg % 360.0, dec_deg
+    return None if mine == written else f"at {mine}, written {written}"
+
+
+def _number(said: Any) -> float | None:
+    return None if said is None else float(said)
