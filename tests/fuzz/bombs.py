@@ -25,10 +25,23 @@ SLOW = frozenset(
         "rows of 100 integers", "maps of one", "maps of nothing", "a tar header of 8 GB",
         "a tar name of 8 GB", "a tar member of 8 GB", "a tar file of a gzip bomb",
         "a tar file of 5,000 packets", "a history of 20,000 rows", "a history of 25,000 rows",
-        "a Parquet text of 300 MB that says 3",
+        "a Parquet text of 300 MB that says 3", "a gzip bomb in a GCN notice",
+        "a gzip bomb that nobody reads",
     }
 )  # fmt: skip
 """Bombs that take long to make or to refuse."""
+
+SOUND = frozenset(
+    {
+        "a gzip bomb that nobody reads", "a map of 786,432 cells", "a map of 786,432 distances",
+        "a million chains", "a million lists", "a million objects", "a million small objects",
+        "a multi-order map of 1.6 million distances", "a multi-order map of 2 million cells",
+    }
+)  # fmt: skip
+"""Bombs of notices and maps that are no more than large: read, within the bounds; all others are
+refused."""
+
+OF_NOTICES = frozenset(n for n, (k, _) in BOMBS.items() if k in ("voevent", "igwn", "gcn", "fits"))
 
 QUICK = tuple(
     name

@@ -91,6 +91,10 @@ def _in_envelopes(depth: int) -> bytes:
     return packet
 
 
+def _in_gcn(content: bytes) -> bytes:
+    return notices.gcn(ra=1, dec=2, healpix_file=base64.b64encode(content).decode())
+
+
 def _many_axes() -> bytes:
     axes = {f"NAXIS{n}": 999_999_999_999_999_999 for n in range(1, 1000)}
     return _fits_header(SIMPLE="T", BITPIX=8, NAXIS=999, **axes)
@@ -152,6 +156,20 @@ BOMBS: Bombs = {
     ),
     "12 envelopes in each other": ("igwn", lambda: _in_envelopes(12)),
     "3 million cells in an envelope": ("igwn", lambda: _in_envelope(_pattern(512))),
+    "a gzip bomb in a GCN notice": (
+        "gcn",
+        lambda: _in_gcn(gzip_of_zeros(10**9, _flat_head(2**13))),
+    ),
+    "a header of 1e9 rows in an alert": ("igwn", lambda: _in_igwn(_flat_head(64, NAXIS2=10**9))),
+    "a header of 1e9 rows in a GCN notice": (
+        "gcn",
+        lambda: _in_gcn(_flat_head(64, NAXIS2=10**9)),
+    ),
+    "a gzipped header of 1e9 rows in an alert": (
+        "igwn",
+        lambda: _in_igwn(gzip.compress(_flat_head(64, NAXIS2=10**9, NSIDE=2**14))),
+    ),
+    "3 million cells in a GCN notice": ("gcn", lambda: _in_gcn(_pattern(512))),
     "3 million cells in an alert": ("igwn", lambda: _in_igwn(_pattern(512))),
     "empty gzip members": ("fits", lambda: gzip.compress(b"", mtime=0) * 500_000),
     "empty gzip members in an alert": (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
-from tests.fuzz.bomb_parts import FULL, HUNDRED_MB, Bombs, filled
+from tests.fuzz.bomb_parts import FULL, HUNDRED_MB, MB, Bombs, filled, gzip_of_zeros
 from tests.ingest_vo import notice_factory as notices
 
 
@@ -49,6 +50,28 @@ def _groups() -> bytes:
     return _event(inside=("<Group>" * 40 + one * 400 + "</Group>" * 40) * 40)
 
 
+def _long(size: int) -> bytes:
+    """A sound VOEvent of a size, of params."""
+    one = b'<Param name="p" value="1"/>'
+    return filled(_event()[: -len(b"</What></VOEvent>")], one, b"</What></VOEvent>", size)
+
+
+def _targets() -> bytes:
+    head = (
+        b'{"$schema":"https://gcn.nasa.gov/schema/main/gcn/notices/boom/alert.schema.json",'
+        b'"alert_datetime":"2025-11-30T10:28:57Z","data":{"targets":['
+    )
+    return filled(head, b'{"event_name":"a"},', b'{"event_name":"a"}]}}')
+
+
+def _coincidence() -> bytes:
+    """An alert whose combined map, which nobody reads, inflates to 1 GB."""
+    bomb = base64.b64encode(gzip_of_zeros(10**9)).decode()
+    return json.dumps(
+        json.loads(notices.igwn()) | {"external_coinc": {"combined_skymap": bomb}}
+    ).encode()
+
+
 def _field(text: bytes) -> bytes:
     """A GCN notice with one field more."""
     return notices.gcn(ra=1, dec=2, ra_dec_error=1)[:-1] + b"," + text + b"}"
@@ -90,7 +113,16 @@ BOMBS: Bombs = {
     "long ivorn": ("voevent", lambda: _event(attribute="ivo://a#" + "1" * 900_000)),
     "attribute of 100 MB": ("voevent", lambda: _event(attribute="a" * HUNDRED_MB)),
     "text of 100 MB": ("voevent", lambda: _event(inside="a" * HUNDRED_MB)),
+    "XML of 50 MB": ("voevent", lambda: _long(50 * MB)),
+    "XML of 1 MB": ("voevent", lambda: _long(1_000_000)),
+    "end tags of 1 MB": ("voevent", lambda: _event(inside="<a></a>" * 140_000)),
     # JSON
+    "a million targets": ("gcn", _targets),
+    "a million neutrinos": (
+        "gcn",
+        lambda: filled(_field(b'"event_details":[')[:-1], b"{},", b"{}]}"),
+    ),
+    "a gzip bomb that nobody reads": ("igwn", _coincidence),
     "deep JSON": ("gcn", lambda: _field(b'"more":' + b"[" * 10_000 + b"]" * 10_000)),
     "deep JSON in a text": ("gcn", lambda: _field(b'"instrument":' + b"[" * 990 + b"]" * 990)),
     "deep JSON in a class": (

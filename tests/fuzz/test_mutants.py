@@ -48,9 +48,11 @@ def test_no_packet_of_100_mb_and_no_bomb_goes_over_the_bounds():
 
 
 def check_bombs(report, names):
-    print(f"bombs: {report}")
+    print("\n".join(report.lines))
+    print(f"at most {report.growth_bytes / 2**20:.0f} MiB: {report.largest}")
     assert not report.failures, "\n".join(report.failures)
     assert report.n == len(names)
+    assert report.accepted & bombs.OF_NOTICES == bombs.SOUND & set(names)
 
 
 @pytest.mark.slow

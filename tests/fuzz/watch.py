@@ -55,6 +55,8 @@ class Report:
     largest: object = None
     slowest_s: float = 0.0
     slowest: object = None
+    lines: list[str] = field(default_factory=list)
+    accepted: set[str] = field(default_factory=set)
 
     def add(self, told: dict[str, Any], name: str) -> None:
         """Count one packet, and note it if it went over a bound."""
@@ -67,12 +69,23 @@ class Report:
             self.growth_bytes, self.largest = growth, told["end"]
         if seconds > self.slowest_s:
             self.slowest_s, self.slowest = seconds, told["end"]
+        if "size" in told:
+            self._note_bomb(told)
         if told["failure"]:
             self.failures.append(f"{name}: {told['failure']}")
         if growth > MAX_GROWTH_BYTES:
             self.failures.append(f"{name}: {growth / 2**20:.0f} MiB of memory")
         if seconds > self.max_s:
             self.failures.append(f"{name}: {seconds:.1f} s")
+
+    def _note_bomb(self, told: dict[str, Any]) -> None:
+        rule = told["rules"][0] if told["rules"] else "accepted"
+        if not told["rules"]:
+            self.accepted.add(told["end"])
+        size, growth = told["size"] / 2**20, told["growth"] / 2**20
+        self.lines.append(
+            f"{told['end']} ({size:.1f} MiB): {rule}; {growth:.0f} MiB, {told['seconds']:.2f} s"
+        )
 
 
 def mutant_job(kind: str, seed: int, count: int, real: str | None) -> dict[str, Any]:
