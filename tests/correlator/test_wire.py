@@ -212,3 +212,24 @@ def test_what_has_no_form_is_refused():
 def test_a_float_comes_back_to_the_last_bit(value):
     assert json.loads(to_json(value)) == value
     assert math.copysign(1.0, json.loads(to_json(value))) == math.copysign(1.0, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_read"),
+    [
+        ("ZTF\\u0000", True),  # six letters, as a packet may have them
+        ("ZTF\\\\u0000", True),
+        ("ZTF\0", False),
+        ("ZTF\\\0", False),
+        ("ZTF\0\\u0000", False),
+    ],
+)
+def test_a_nul_is_refused_and_its_letters_are_not(name, is_read):
+    alert = replace(an_alert(), object_id=name)
+    data = to_json(alert)
+    assert_read_alike(data)
+    if is_read:
+        assert of_json(Alert, data) == alert
+    else:
+        with pytest.raises(MalformedPacketError, match="no NUL in a Alert"):
+            of_json(Alert, data)

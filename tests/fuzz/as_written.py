@@ -34,8 +34,8 @@ def _of_tree(root: ElementTree.Element, notice: Notice) -> str | None:
             return f"{name} {mine!r}, written {other!r}"
     where = _first(root, "WhereWhen", deep=False)
     place = None if where is None else _first(where, "Position2D")
-    written = [None if place is None else _first(place, name) for name in ("C1", "C2")]
-    return _of_place(notice, *(_number(e.text if e is not None else None) for e in written))
+    found = [None if place is None else _first(place, name) for name in ("C1", "C2")]
+    return _of_place(notice, *(None if element is None else element.text for element in found))
 
 
 def _first(parent: ElementTree.Element, tag: str, *, deep: bool = True) -> Any:
@@ -49,19 +49,16 @@ def _of_object(said: dict[str, Any], notice: Notice) -> str | None:
         return None if name == notice.event_id else f"id {notice.event_id!r}, written {name!r}"
     if notice.mission == "BOOM":
         said = said["data"]["targets"][0]
-    return _of_place(notice, _number(said.get("ra")), _number(said.get("dec")))
+    return _of_place(notice, said.get("ra"), said.get("dec"))
 
 
-def _of_place(notice: Notice, ra_deg: float | None, dec_deg: float | None) -> str | None:
+def _of_place(notice: Notice, ra: Any, dec: Any) -> str | None:
     circle = notice.localization
     if not isinstance(circle, Circle):
         return None
-    if ra_deg is None or dec_deg is None:
-        return f"{circle}, written nowhere"
     mine = circle.ra_deg, circle.dec_deg
-    written = ra_deg % 360.0, dec_deg
+    try:
+        written = float(ra) % 360.0, float(dec)
+    except (TypeError, ValueError):
+        return f"at {mine}, written {ra!r}, {dec!r}"
     return None if mine == written else f"at {mine}, written {written}"
-
-
-def _number(said: Any) -> float | None:
-    return None if said is None else float(said)
