@@ -447,3 +447,24 @@ def test_a_multiplet_of_km3net_lasts_from_its_first_to_its_last_neutrino():
     assert notice.event_end_unix_s - notice.event_unix_s == 3 * 86_400.0
     with pytest.raises(MalformedNoticeError, match="neutrinos of a multiplet"):
         read(packet.replace(b"2026-05-14", b"2026-06-14"))
+
+
+def test_a_bat_trigger_without_a_position_is_a_time_only():
+    """Packet 62, of which no real one was to be had: what it repeats is no position of a burst."""
+    notice = read(
+        swift("BAT_GRB_Pos_NACK", 62, groups={"Solution_Status": {"Point_Source": "false"}})
+    )
+    assert notice.event_key == "swift:1208389"
+    assert notice.event_unix_s == pytest.approx(T0_UNIX_S, abs=1e-6)
+    assert (notice.localization, notice.is_burst, notice.instrument) == (None, None, "BAT")
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(150, "PRELIMINARY"), (151, "INITIAL"), (152, "UPDATE"), (163, "EARLYWARNING")],
+)
+def test_an_alert_of_ligo_is_called_by_its_packet_type(number, kind):
+    params = {"GraceID": "S190425z", "Packet_Type": number, "AlertType": "Preliminary"}
+    notice = read(voevent(f"ivo://gwnet/LVC#S190425z-1-{kind}", params=params, place=None))
+    assert (notice.event_key, notice.notice_type) == ("lvk:S190425z", kind)
+    assert (notice.is_retraction, notice.localization_rank) == (False, 10)
