@@ -83,13 +83,14 @@ def to_notice(packet: bytes, name: str) -> Notice:
         )
     text = packet.removeprefix(BYTE_ORDER_MARK).lstrip()
     if text.startswith(b"<"):
-        return _of_voevent(read_voevent(packet, name))
+        return of_voevent(read_voevent(packet, name))
     if text.startswith((b"{", b"[")):
         return _of_json(read_json(packet, name))
     raise MalformedNoticeError(name, _why_not(packet, text), packet[:16])
 
 
-def _of_voevent(packet: VOEventPacket) -> Notice:
+def of_voevent(packet: VOEventPacket) -> Notice:
+    """Notice of a VOEvent, by the feed that its IVORN names."""
     feed = next(feed for prefix, feed in VOEVENT_FEEDS if packet.ivorn.startswith(prefix))
     return feed(packet)
 

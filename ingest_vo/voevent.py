@@ -1,32 +1,17 @@
-"""The hardened VOEvent reader: bytes of XML to a packet whose elements have been checked.
-
-It accepts VOEvent 1.1 to 2.1, with namespaces on the root, on the coordinates (1.1) or nowhere
-(re-dumps by voevent-parse with an ``<original_prefix>``). It never touches a DTD, an entity, a
-file or the network.
-"""
+"""A VOEvent whose standard elements have been checked."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
-
-from lxml import etree
 
 from correlator.errors import MalformedNoticeError
 from ingest_vo import rules
-
-MAX_XML_BYTES = 1_000_000
-"""Largest VOEvent that we parse [B]; the largest of 400 real ones has 14 kB."""
-
-MAX_DEPTH = 50
-"""Deepest nesting of elements; a VOEvent needs 9 (WhereWhen down to C1)."""
-
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+from ingest_vo.voevent_shapes import Shapes
+from ingest_vo.voevent_xml import Spelled
 
 ROLES = ("observation", "test", "utility", "prediction")
 """The roles of VOEvent 2.0 (IVOA Recommendation 2011-07-11, section 3.1.2)."""
@@ -36,8 +21,8 @@ RADIUS_UNITS_DEG = {"deg": 1.0, "degrees": 1.0, "arcmin": 1.0 / 60.0, "arcsec": 
 _OTHER_FRAMES = frozenset({"FK4", "GAL", "GALACTIC", "GALACTIC_II", "ECLIPTIC", "AZ_EL", "B1950"})
 _OTHER_TIMES = frozenset({"TT", "TDB", "TAI", "GPS", "TCB", "TCG", "LST"})
 
-_DECLARED_ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([^"']{0,40})["']""")
-_ENCODINGS = frozenset({b"utf-8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin-1"})
+_SHAPES = Shapes()
+"""What packets look like that came before: it makes the next ones quick, and changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +103,7 @@ class VOEventPacket:
         return None if said is None else rules.unix_s_of(self.name, param, said)
 
     def _said(self, param: str) -> str | None:
-        return self.params.get(param, "").strip() or None
+        return self.params.get(param) or None
 
     def is_set(self, *flags: str) -> bool:
         """Whether any of these Params is true, in any group."""
@@ -126,13 +111,15 @@ class VOEventPacket:
 
     def first_set(self, *flags: str) -> str | None:
         """The first of these Params that is true, in any group; None where none is."""
-        everywhere = (self.params, *self.groups.values())
         for flag in flags:
-            for group in everywhere:
-                said = group.get(flag)
-                if said and said.strip().lower() in _TRUE:
-                    return flag
+            # What is in any group is among the Params, by the first of its name.
+            if flag in self.params and self._is_true(flag):
+                return flag
         return None
+
+    def _is_true(self, flag: str) -> bool:
+        everywhere = (self.params, *self.groups.values())
+        return any(group.get(flag, "").lower() in _TRUE for group in everywhere)
 
     def required_time(self) -> float:
         """``WhereWhen`` time of a notice that is worthless without one."""
@@ -157,125 +144,49 @@ def read_voevent(packet: bytes, name: str) -> VOEventPacket:
         Not well-formed, too large or too deep, with a DTD, or without the elements that make it
         a VOEvent; a position off the sky, a time that does not exist.
     """
-    root = _checked_root(packet, name)
-    ivorn = rules.id_of(name, "ivorn", root.get("ivorn", ""))
+    return checked(_SHAPES.spelled(packet, name), packet, name)
+
+
+def checked(said: Spelled, packet: bytes, name: str) -> VOEventPacket:
+    """The packet that some texts are, if they can be true.
+
+    Raises
+    ------
+    MalformedNoticeError
+        As :func:`read_voevent`.
+    """
+    ivorn = rules.id_of(name, "ivorn", said.ivorn)
     if not ivorn.startswith("ivo://"):
         raise MalformedNoticeError(name, "ivorn must begin with ivo://", ivorn)
-    role = root.get("role", "observation").strip()
-    if role not in ROLES:
-        raise MalformedNoticeError(name, f"role must be one of {', '.join(ROLES)}", role)
-    sections = _sections(root)
-    params, groups = _params(sections.get("What"))
-    place = sections.get("WhereWhen")
-    system = _system(place)
-    ra_deg, dec_deg, radius_deg = _position(place, system, name)
-    date = _text(sections.get("Who"), "Date")
+    if said.role not in ROLES:
+        raise MalformedNoticeError(name, f"role must be one of {', '.join(ROLES)}", said.role)
+    system = _parts_of(said.system)
+    ra_deg, dec_deg, radius_deg = _position(said, system, name)
     return VOEventPacket(
         name=name,
         content_sha256=hashlib.sha256(packet).hexdigest(),
         ivorn=ivorn,
-        role=role,
-        params=params,
-        groups=groups,
+        role=said.role,
+        params=said.params,
+        groups=said.groups,
         ra_deg=ra_deg,
         dec_deg=dec_deg,
         radius_deg=radius_deg,
-        time_unix_s=_time(place, system, name),
-        notice_unix_s=None if date is None else rules.unix_s_of(name, "Who/Date", date),
-        citations=tuple(_citations(sections.get("Citations"), name)),
-        concept=_said_below(sections.get("Why"), "Concept") or "",
+        time_unix_s=_time(said, system, name),
+        notice_unix_s=None if said.date is None else rules.unix_s_of(name, "Who/Date", said.date),
+        citations=tuple(_citations(said, name)),
+        concept=said.concept,
     )
 
 
-def _checked_root(packet: bytes, name: str) -> etree._Element:
-    if len(packet) > MAX_XML_BYTES:
-        raise MalformedNoticeError(name, f"XML must have at most {MAX_XML_BYTES} B", len(packet))
-    # Searched in the bytes, before any parser sees them: entities in attributes are expanded
-    # whatever the parser is told. A declared encoding that could hide the word is refused.
-    if b"!" in packet and (b"<!DOCTYPE" in packet or b"<!ENTITY" in packet):
-        raise MalformedNoticeError(name, "XML must not hold a DTD or an entity")
-    encoding = _DECLARED_ENCODING.match(packet)
-    if b"\0" in packet or (encoding and encoding[1].lower() not in _ENCODINGS):
-        said = encoding[1] if encoding else None
-        raise MalformedNoticeError(name, "XML must be in UTF-8, ASCII or ISO 8859-1", said)
-    try:
-        parser = _OF_THREAD.parser
-        root = etree.fromstring(packet.removeprefix(BYTE_ORDER_MARK).strip(), parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise MalformedNoticeError(name, "XML must be well-formed", str(error)) from None
-    # A prefix that is not declared passes the parser if only a warning follows it.
-    if parser.error_log and (errors := parser.error_log.filter_from_errors()):
-        raise MalformedNoticeError(name, "XML must be well-formed", errors[0].message)
-    if _IS_TOO_DEEP(root):
-        raise MalformedNoticeError(name, f"XML must be at most {MAX_DEPTH} elements deep")
-    tag = root.tag.rpartition("}")[2]
-    if tag != "VOEvent":
-        raise MalformedNoticeError(name, "the root of an XML notice must be VOEvent", tag)
-    return root
-
-
-class _Parser(threading.local):
-    """A parser of the thread's own, with the errors of what it parsed last."""
-
-    def __init__(self) -> None:
-        self.parser = etree.XMLParser(
-            resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False,
-            huge_tree=False, remove_comments=True, remove_pis=True, recover=False,
-            collect_ids=False, remove_blank_text=True,
-        )  # fmt: skip
-
-
-_OF_THREAD = _Parser()
-
-_IS_TOO_DEEP = etree.XPath(f"boolean({'/*' * (MAX_DEPTH + 1)})")
-
-# In what follows ``{*}`` is any namespace and none: whole packets come in a default one, and
-# collectors strip the root's.
-
-
-def _sections(root: etree._Element) -> dict[str, etree._Element]:
-    """The first of each of the root's elements."""
-    sections: dict[str, etree._Element] = {}
-    for section in root.iterchildren("{*}*"):
-        sections.setdefault(section.tag.rpartition("}")[2], section)
-    return sections
-
-
-def _params(
-    what: etree._Element | None,
-) -> tuple[Mapping[str, str], Mapping[str, Mapping[str, str]]]:
-    if what is None:
-        return MappingProxyType({}), MappingProxyType({})
-    flat = _values(what)
-    groups: dict[str, dict[str, str]] = {}
-    for group in what.iter("{*}Group"):
-        values = _values(group)
-        groups.setdefault(group.get("name") or group.get("type") or "", {}).update(values)
-        for key, value in values.items():
-            flat.setdefault(key, value)
-    return MappingProxyType(flat), MappingProxyType(groups)
-
-
-def _values(parent: etree._Element) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for param in parent.iterchildren("{*}Param"):
-        get = param.get
-        # VOEvent 2.0 allows the value as an element for long texts.
-        values.setdefault(get("name", ""), get("value") or _text(param, "Value") or "")
-    return values
-
-
 def _position(
-    place: etree._Element | None, system: frozenset[str], name: str
+    said: Spelled, system: frozenset[str], name: str
 ) -> tuple[float | None, float | None, float | None]:
-    # Only Position2D: ANTARES packets hold the observatory's Position3D, with C1 and C2, before it.
-    position = None if place is None else _below(place, "Position2D")
-    ra_text, dec_text = _said_below(position, "C1"), _said_below(position, "C2")
-    if position is None or ra_text is None or dec_text is None:
+    if said.ra is None or said.dec is None:
         return None, None, None
-    ra_deg = rules.number_of(name, "RA", ra_text)
-    dec_deg = rules.number_of(name, "dec", dec_text)
-    radius = _radius_deg(position, name)
+    ra_deg = rules.number_of(name, "RA", said.ra)
+    dec_deg = rules.number_of(name, "dec", said.dec)
+    radius = _radius_deg(said, name)
     # "No position": (0, 0, 0) of GCN, (0, 0, 360) of SNEWS.
     if ra_deg == 0.0 and dec_deg == 0.0 and radius in (None, 0.0, 360.0):
         return None, None, None
@@ -287,15 +198,12 @@ def _position(
     return ra_deg, dec_deg, None if radius is None else rules.radius_of(name, radius)
 
 
-def _radius_deg(position: etree._Element, name: str) -> float | None:
-    radius = _below(position, "Error2Radius")
-    text = None if radius is None else (radius.text or "").strip()
-    if radius is None or not text:
+def _radius_deg(said: Spelled, name: str) -> float | None:
+    if said.radius is None:
         return None
-    unit = radius.get("pos_unit") or radius.get("unit") or position.get("unit") or "deg"
     # "deg-deg" and "deg deg" name the unit of each axis.
-    unit = _AXES.split(unit.strip(), maxsplit=1)[0]
-    number = rules.number_of(name, "error radius", text)
+    unit = _AXES.split(said.radius_unit, maxsplit=1)[0]
+    number = rules.number_of(name, "error radius", said.radius)
     if number == -1.0:  # unknown, in whatever unit
         return number
     if unit not in RADIUS_UNITS_DEG:
@@ -308,45 +216,20 @@ def _radius_deg(position: etree._Element, name: str) -> float | None:
 _AXES = re.compile(r"[-\s]")
 
 
-def _time(place: etree._Element | None, system: frozenset[str], name: str) -> float | None:
-    text = _said_below(place, "ISOTime")
-    if text is None:
+def _time(said: Spelled, system: frozenset[str], name: str) -> float | None:
+    if said.time is None:
         return None
     if system & _OTHER_TIMES:
         raise MalformedNoticeError(name, "times must be UTC", "-".join(sorted(system)))
-    return rules.unix_s_of(name, "ISOTime", text)
-
-
-def _system(place: etree._Element | None) -> frozenset[str]:
-    """Parts of the name of the coordinate system: ``UTC``, ``FK5``, ``GEO``."""
-    found = None if place is None else place.find(".//{*}ObservationLocation/{*}AstroCoordSystem")
-    return frozenset() if found is None else _parts_of(found.get("id", ""))
+    return rules.unix_s_of(name, "ISOTime", said.time)
 
 
 @lru_cache(maxsize=64)
 def _parts_of(system: str) -> frozenset[str]:
+    """Parts of the name of the coordinate system: ``UTC``, ``FK5``, ``GEO``."""
     return frozenset(part.strip().upper() for part in system.split("-"))
 
 
-def _citations(citations: etree._Element | None, name: str) -> Iterator[tuple[str, str]]:
-    for cited in () if citations is None else citations.iterchildren("{*}EventIVORN"):
-        ivorn = (cited.text or "").strip()
-        if ivorn:
-            manner = (cited.get("cite") or "followup").strip().lower()
-            yield manner, rules.id_of(name, "a cited ivorn", ivorn)
-
-
-def _below(parent: etree._Element, tag: str) -> etree._Element | None:
-    """The first element of a name, however deep."""
-    return next(parent.iter("{*}" + tag), None)
-
-
-def _said_below(parent: etree._Element | None, tag: str) -> str | None:
-    found = None if parent is None else _below(parent, tag)
-    return None if found is None else (found.text or "").strip() or None
-
-
-def _text(parent: etree._Element | None, tag: str) -> str | None:
-    """Text of the first child of a name."""
-    found = None if parent is None else next(parent.iterchildren("{*}" + tag), None)
-    return None if found is None else (found.text or "").strip() or None
+def _citations(said: Spelled, name: str) -> Iterator[tuple[str, str]]:
+    for manner, ivorn in said.citations:
+        yield manner.strip().lower(), rules.id_of(name, "a cited ivorn", ivorn)

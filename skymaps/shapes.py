@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,13 @@ class SystematicComponent:
             )
 
 
+class _Mixture(NamedTuple):
+    """Weights and Fisher concentrations [1/rad2] of the components of a circle."""
+
+    weights: NDArray[np.float64]
+    concentrations: NDArray[np.float64]
+
+
 @dataclass(frozen=True, slots=True)
 class Circle:
     """A circular localization.
@@ -118,20 +125,13 @@ class Circle:
     includes_systematics: bool
     systematics: tuple[SystematicComponent, ...] = ()
     source: str = ""
-    _weights: NDArray[np.float64] = field(init=False, repr=False, compare=False)
-    _concentrations: NDArray[np.float64] = field(init=False, repr=False, compare=False)
+    _mixed: _Mixture | None = field(init=False, repr=False, compare=False, default=None)
     _sha256: str | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         for name in ("ra_deg", "dec_deg", "radius_deg", "level"):
             object.__setattr__(self, name, _finite(name, getattr(self, name)))
         self._check()
-        statistical = concentration_of(self.radius_deg, self.level)
-        parts = self.systematics or (SystematicComponent(1.0, 0.0),)
-        weights = np.array([part.weight for part in parts])
-        spread = [_widened(statistical, part.r68_deg) for part in parts]
-        object.__setattr__(self, "_weights", weights / weights.sum())
-        object.__setattr__(self, "_concentrations", np.array(spread))
 
     def _check(self) -> None:
         if not 0.0 <= self.ra_deg <= 360.0:
@@ -160,6 +160,19 @@ class Circle:
             raise SkyMapError("the weights of the systematics sum to 1", total)
 
     @property
+    def _mixture(self) -> _Mixture:
+        """What it is to whoever asks for probabilities; made for the first of them."""
+        if self._mixed is None:
+            statistical = concentration_of(self.radius_deg, self.level)
+            parts = self.systematics or (SystematicComponent(1.0, 0.0),)
+            weights = np.array([part.weight for part in parts])
+            spread = [_widened(statistical, part.r68_deg) for part in parts]
+            mixture = _Mixture(weights / weights.sum(), np.array(spread))
+            object.__setattr__(self, "_mixed", mixture)
+            return mixture
+        return self._mixed
+
+    @property
     def kind(self) -> str:
         """``circle``."""
         return "circle"
@@ -174,12 +187,12 @@ class Circle:
     @property
     def highest_concentration(self) -> float:
         """Fisher concentration of the narrowest component [1/rad2]."""
-        return float(self._concentrations.max())
+        return float(self._mixture.concentrations.max())
 
     @property
     def components(self) -> list[tuple[float, float]]:
         """Weight and Fisher concentration [1/rad2] of each component of the mixture."""
-        pairs = zip(self._weights.tolist(), self._concentrations.tolist(), strict=True)
+        pairs = zip(*(each.tolist() for each in self._mixture), strict=True)
         return list(pairs)
 
     def match(self, positions: Positions) -> SkyMatch:
@@ -188,7 +201,7 @@ class Circle:
         h = one_minus_cos_between(places, components(self.ra_deg, self.dec_deg))
         density, level = np.zeros(len(positions)), np.zeros(len(positions))
         # One component after the other: a sum over an axis rounds by the number of its terms.
-        for weight, k in zip(self._weights, self._concentrations, strict=True):
+        for weight, k in zip(*self._mixture, strict=True):
             part = Fishers.of(weight, k)
             density += part.density(h)
             level += part.level(h)
@@ -235,12 +248,12 @@ class Circle:
             raise SkyMapError("a credible level lies in [0, 1]", level)
         if level in (0.0, 1.0):
             return 2.0 * level
-        ks = self._concentrations
+        weights, ks = self._mixture
         # The mixture reaches the level between its narrowest and its widest component.
         each = np.minimum(-np.log1p(level * np.expm1(-2.0 * ks)) / ks, 2.0)
         low, high = float(each.min()), float(each.max())
         while low < (middle := 0.5 * (low + high)) < high:
-            enclosed = self._weights @ (np.expm1(-ks * middle) / np.expm1(-2.0 * ks))
+            enclosed = weights @ (np.expm1(-ks * middle) / np.expm1(-2.0 * ks))
             low, high = (middle, high) if enclosed < level else (low, middle)
         return high
 

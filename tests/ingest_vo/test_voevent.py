@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from correlator.errors import MalformedNoticeError
 from ingest_vo import rules
-from ingest_vo.voevent import MAX_DEPTH, MAX_XML_BYTES, read_voevent
+from ingest_vo.voevent import read_voevent
+from ingest_vo.voevent_xml import MAX_DEPTH, MAX_XML_BYTES
 from tests.ingest_vo.notice_factory import T0_UNIX_S, voevent
 
 
