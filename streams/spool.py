@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from correlator.errors import CorrelatorError
+
 WAIT_FOR_LOCK_S = 60.0
 """How long one process waits while another writes [s]: a write takes milliseconds."""
 
@@ -22,6 +24,22 @@ CREATE TABLE IF NOT EXISTS packets (
     received_unix_s REAL NOT NULL
 )
 """
+
+
+class SpoolError(CorrelatorError):
+    """The disk does not keep what it must: full, broken, or the file is no spool.
+
+    Parameters
+    ----------
+    path
+        The spool's file.
+    problem
+        What SQLite or the system said.
+    """
+
+    def __init__(self, path: Path, problem: object) -> None:
+        self.path, self.problem = path, problem
+        super().__init__(f"spool {path}: a packet must be on the disk, got {problem}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +76,7 @@ class Spool:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # One thread at a time uses a spool, not always the same one.
+        self.path = path
         self._database = sqlite3.connect(path, timeout=WAIT_FOR_LOCK_S, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
@@ -98,6 +117,15 @@ class Spool:
             self._database.executemany(
                 "DELETE FROM packets WHERE number = ?", [(number,) for number in numbers]
             )
+
+    @property
+    def used_bytes(self) -> int:
+        """Disk that the packets take [bytes]: whole pages, known without looking at them."""
+        asked = ("page_count", "freelist_count", "page_size")
+        n, n_free, size = (
+            int(self._database.execute(f"PRAGMA {name}").fetchone()[0]) for name in asked
+        )
+        return (n - n_free) * size
 
     def __len__(self) -> int:
         (count,) = self._database.execute("SELECT count(*) FROM packets").fetchone()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from streams.edge_outbox import Letter, Outbox, Span
+from correlator.errors import MalformedNoticeError
+from ingest_vo.reader import MAX_PACKET_BYTES
+from streams.edge_outbox import Letter, Outbox, Span, dead_letter
 from streams.spool import Arrival, Spool
 from streams.topics import NOTICES_RAW
 
@@ -91,6 +93,25 @@ class SpoolDrain:
 
 
 def letter_of(arrival: Arrival) -> Letter:
-    """The record of a packet: its bytes under its name, and when it came."""
+    """The record of a packet: its bytes under its name, and when it came.
+
+    One that the topic cannot hold, or that holds nothing, is a dead letter at once.
+    """
+    n_bytes = len(arrival.packet)
+    if n_bytes > MAX_PACKET_BYTES:
+        return _refused(arrival, f"a packet must have at most {MAX_PACKET_BYTES} B", n_bytes)
+    if not n_bytes:
+        return _refused(arrival, "a packet must not be empty", arrival.packet)
     headers = (("received", f"{arrival.received_unix_s:.3f}".encode()),)
     return Letter(NOTICES_RAW.name, arrival.name.encode(), arrival.packet, headers)
+
+
+def _refused(arrival: Arrival, rule: str, value: object) -> Letter:
+    said = {
+        "source": NOTICES_RAW.name,  # there it goes back when it is replayed
+        "name": arrival.name,
+        "rule": rule,
+        "reason": str(MalformedNoticeError(arrival.name, rule, value)),
+        "key": arrival.name,
+    }
+    return dead_letter(said, arrival.packet)

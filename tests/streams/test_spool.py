@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest_vo.reader import MAX_PACKET_BYTES
 from streams import edge_outbox
 from streams.edge_outbox import Outbox
 from streams.spool import Arrival, Spool
 from streams.spool_drain import SpoolDrain
-from streams.topics import NOTICES_RAW
+from streams.topics import DEAD_LETTER, NOTICES_RAW
 from tests.streams.edge_fakes import FakeProducer, Fault
 
 NOW_UNIX_S = 1_705_320_000.0
@@ -92,6 +93,14 @@ def test_another_process_sees_it_and_a_kill_loses_nothing(tmp_path):
     assert names[: len(said)] == [str(i) for i in said]
 
 
+def test_the_disk_that_it_takes_is_that_of_what_is_in_it(spool):
+    empty = spool.used_bytes
+    spool.put(arrivals(3, size=200_000))
+    assert 600_000 <= spool.used_bytes - empty < 700_000
+    spool.remove([number for number, _ in spool.after(0, 10, 10**9)])
+    assert spool.used_bytes <= empty + 50_000
+
+
 def test_a_file_that_is_none_is_refused(tmp_path):
     (tmp_path / "spool").write_bytes(os.urandom(5000))
     with pytest.raises(sqlite3.DatabaseError):
@@ -141,4 +150,18 @@ def test_an_outage_of_the_broker_costs_time_only(spool, monkeypatch):
     spool.put(arrivals(2))
     drain.pump()
     assert drain.drained(5.0)
+    assert len(spool) == 0
+
+
+@pytest.mark.parametrize("size", [0, MAX_PACKET_BYTES + 1])
+def test_what_no_notice_can_be_is_a_dead_letter_at_once(spool, size):
+    spool.put([Arrival("topic/0@0", bytes(size), NOW_UNIX_S), *arrivals(1)])
+    drain, producer = drain_of(spool)
+    drain.pump()
+    assert drain.drained(1.0)
+    assert [(r.topic, len(r.value)) for r in producer.sent] == [
+        (DEAD_LETTER.name, size),
+        (NOTICES_RAW.name, 10),
+    ]
+    assert producer.sent[0].said["name"] == "topic/0@0"
     assert len(spool) == 0
