@@ -36,6 +36,8 @@ class Heartbeat:
         Records that it has taken and not finished.
     is_idle
         Nothing is under way and nothing waits.
+    complaint
+        What it cannot do just now, in words; None when all is well.
     """
 
     source: str
@@ -44,6 +46,7 @@ class Heartbeat:
     positions: dict[str, int]
     pending: int
     is_idle: bool
+    complaint: str | None = None
 
 
 def latest_heartbeats(servers: str, within_s: float) -> dict[str, Heartbeat]:

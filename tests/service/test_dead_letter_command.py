@@ -341,15 +341,25 @@ async def test_a_topic_that_is_not_there_is_an_error_in_words(kafka_server):
 
 
 @pytest.mark.parametrize(
-    ("ages_s", "is_warning", "said"),
+    ("ages_s", "complaints", "is_warning", "said"),
     [
-        ({}, True, "no worker and no edge"),
-        ({"worker-a": 0.8, "edge-ztf": 9.9}, False, "2 sources, the oldest 9.9 s ago"),
-        ({"worker-a": 0.8, "edge-ztf": 12.4}, True, "silent: edge-ztf for 12 s"),
+        ({}, {}, True, "no worker and no edge"),
+        ({"worker-a": 0.8, "edge-ztf": 9.9}, {}, False, "2 sources, the oldest 9.9 s ago"),
+        ({"worker-a": 0.8, "edge-ztf": 12.4}, {}, True, "silent: edge-ztf for 12 s"),
+        ({"worker-a": 0.8, "edge-gcn": 0.3}, {"edge-gcn": "GCN is silent"}, True, "edge-gcn: GCN"),
+        ({"edge-gcn": 12.4}, {"edge-gcn": "GCN is silent"}, True, "silent: edge-gcn for 12 s"),
     ],
 )
-def test_a_source_that_missed_ten_heartbeats_is_named(ages_s, is_warning, said):
-    found = heartbeats_found(ages_s)
+def test_a_source_that_is_silent_or_complains_is_named(ages_s, complaints, is_warning, said):
+    found = heartbeats_found(ages_s, complaints)
     assert (found.is_ok, found.is_warning) == (True, is_warning)
     assert said in found.said
-    assert {row["source"] for row in found.details} == set(ages_s)
+    assert {row["source"]: row["complaint"] for row in found.details} == {
+        name: complaints.get(name) for name in ages_s
+    }
+
+
+def test_what_a_silent_source_complained_of_last_is_not_said():
+    assert (
+        heartbeats_found({"edge": 99.0}, {"edge": "GCN is silent"}).said == "silent: edge for 99 s"
+    )

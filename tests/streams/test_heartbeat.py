@@ -23,12 +23,20 @@ heartbeats = st.builds(
     positions=st.dictionaries(st.sampled_from(["pairs/0", "pairs/1"]), st.integers(0, 2**62)),
     pending=st.integers(0, 10**6),
     is_idle=st.booleans(),
+    complaint=st.none() | st.just("GCN is silent for 75 s"),
 )
 
 
 @given(heartbeats)
 def test_what_is_read_is_what_was_written(heartbeat):
     assert of_json(Heartbeat, to_json(heartbeat)) == heartbeat
+
+
+def test_a_heartbeat_of_an_older_release_has_no_complaint():
+    beat = Heartbeat("worker", 1.5e9, None, {}, 0, True)
+    older = to_json(beat).replace(b',"complaint":null', b"").replace(b'"complaint":null,', b"")
+    assert b"complaint" not in older
+    assert of_json(Heartbeat, older) == beat
 
 
 def test_another_record_is_no_heartbeat():

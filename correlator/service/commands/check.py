@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -152,20 +153,32 @@ def _heartbeats(servers: str) -> Finding:
 
     now = time.time()
     latest = latest_heartbeats(servers, _LOOK_BACK_S)
-    return heartbeats_found({name: now - beat.time_unix_s for name, beat in latest.items()})
+    complaints = {name: beat.complaint for name, beat in latest.items() if beat.complaint}
+    ages_s = {name: now - beat.time_unix_s for name, beat in latest.items()}
+    return heartbeats_found(ages_s, complaints)
 
 
-def heartbeats_found(age_s: dict[str, float]) -> Finding:
-    """What to say of the sources' latest heartbeats, by their age [s]."""
+def heartbeats_found(
+    age_s: Mapping[str, float], complaints: Mapping[str, str] = MappingProxyType({})
+) -> Finding:
+    """What to say of the sources' latest heartbeats, by their age [s] and what they complain of."""
     if not age_s:
         said = f"no worker and no edge was heard in the last {_LOOK_BACK_S:.0f} s"
         return Finding(said, is_warning=True)
-    details = tuple({"source": name, "age_s": round(age, 3)} for name, age in sorted(age_s.items()))
-    if silent := [name for name, age in sorted(age_s.items()) if age > SILENT_AFTER_S]:
-        said = ", ".join(f"{name} for {age_s[name]:.0f} s" for name in silent)
-        return Finding(f"silent: {said}", is_warning=True, details=details)
-    said = f"{len(age_s)} sources, the oldest {max(age_s.values()):.1f} s ago"
-    return Finding(said, details=details)
+    details = tuple(
+        {"source": name, "age_s": round(age, 3), "complaint": complaints.get(name)}
+        for name, age in sorted(age_s.items())
+    )
+    silent = [name for name, age in sorted(age_s.items()) if age > SILENT_AFTER_S]
+    wrong = []
+    if silent:
+        wrong.append(f"silent: {', '.join(f'{name} for {age_s[name]:.0f} s' for name in silent)}")
+    # What a silent one complained of last may be over.
+    wrong += [f"{name}: {said}" for name, said in sorted(complaints.items()) if name not in silent]
+    if wrong:
+        return Finding("; ".join(wrong), is_warning=True, details=details)
+    oldest_s = max(age_s.values())
+    return Finding(f"{len(age_s)} sources, the oldest {oldest_s:.1f} s ago", details=details)
 
 
 def _lag(servers: str, group: str) -> Finding:
