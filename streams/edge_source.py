@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -47,6 +47,40 @@ _ABSENT = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC
 
 class SourceError(CorrelatorError):
     """The survey's broker refuses to serve us; says why."""
+
+
+class Subscription(Protocol):
+    """What a source must know: whom to ask, as whom, and for what."""
+
+    @property
+    def servers(self) -> str:
+        """Whom we ask, for messages."""
+
+    def topics(self, now_unix_s: float) -> list[str]:
+        """What to subscribe to at a time."""
+
+    def client(self) -> dict[str, Any]:
+        """Settings of the Kafka client."""
+
+
+def careful_reader(group: str) -> dict[str, Any]:
+    """Settings of every client that reads for us: it commits what we say, and makes no topic."""
+    return {
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "enable.partition.eof": True,
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": _SESSION_MS,
+        "allow.auto.create.topics": False,
+        "topic.metadata.refresh.interval.ms": _REFRESH_MS,
+        "max.partition.fetch.bytes": _FETCH_BYTES,
+        "fetch.max.bytes": _ANSWER_BYTES,
+        "queued.max.messages.kbytes": _QUEUED_KIB,
+        # By default a full queue is looked at a second later, when it has long been empty.
+        "fetch.queue.backoff.ms": 5,
+        "log_level": 3,  # what matters comes to error_cb
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +125,10 @@ class SourceSettings:
 
     def client(self) -> dict[str, Any]:
         """Settings of the Kafka client."""
-        config: dict[str, Any] = {
+        config = careful_reader(self.group) | {
             "bootstrap.servers": self.servers,
-            "group.id": self.group,
             "auto.offset.reset": self.begin,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "enable.partition.eof": True,
-            "partition.assignment.strategy": "cooperative-sticky",
-            "session.timeout.ms": _SESSION_MS,
-            "allow.auto.create.topics": False,
-            "topic.metadata.refresh.interval.ms": _REFRESH_MS,
-            "max.partition.fetch.bytes": _FETCH_BYTES,
-            "fetch.max.bytes": _ANSWER_BYTES,
-            "queued.max.messages.kbytes": _QUEUED_KIB,
-            # By default a full queue is looked at a second later, when it has long been empty.
-            "fetch.queue.backoff.ms": 5,
             "security.protocol": self.security,
-            "log_level": 3,  # what matters comes to error_cb
         }
         if self.username is not None:
             config |= {
@@ -157,7 +177,7 @@ class Source:
 
     def __init__(
         self,
-        settings: SourceSettings,
+        settings: Subscription,
         finish: Callable[[], object],
         client: Callable[[dict[str, Any]], Any] = Consumer,
     ) -> None:
@@ -216,9 +236,9 @@ class Source:
     def hold(self, is_full: bool) -> None:
         """Stop reading, or go on: the client stays in its group meanwhile."""
         if is_full:  # again and again: a new partition is not paused
-            self._consumer.pause(self._consumer.assignment())
+            self._consumer.pause(self._held())
         elif self._is_paused:
-            self._consumer.resume(self._consumer.assignment())
+            self._consumer.resume(self._held())
         self._is_paused = is_full
 
     def commit(self, positions: Mapping[Slot, int], is_last: bool = False) -> bool:
@@ -247,6 +267,10 @@ class Source:
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
+
+    def _held(self) -> list[Any]:
+        """The partitions that a pause is for."""
+        return list(self._consumer.assignment())
 
     def _assigned(self, _: Any, partitions: Iterable[Any]) -> None:
         self._owned.update((p.topic, p.partition) for p in partitions)
@@ -281,8 +305,13 @@ class Source:
                 self._at_end.add(slot)
             elif error.fatal():
                 raise SourceError(f"source {self._settings.servers}: {error}")
-            elif error.code() not in _ABSENT:
+            elif error.code() in _ABSENT:
+                self._note_absent(message.topic())
+            else:
                 log.warning("source_error", topic=message.topic(), error=str(error))
+
+    def _note_absent(self, topic: str) -> None:
+        """A topic is not there: of a survey's nights some never are."""
 
 
 def _tell(error: Any) -> None:
