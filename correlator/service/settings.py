@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ from correlator.nature import NO_BURSTS, Nature
 from correlator.policy import Policy
 from ingest_optical.registry import RUBIN_REGISTRY
 from streams.edge_source import SourceSettings, servers_and_topic
+from streams.gcn_settings import GcnSettings, topics_named
 from streams.map_url import MAP_HOSTS
 from streams.settings import MapSettings, StreamSettings
 from streams.voevent import UNNAMED_AUTHOR, Author
@@ -50,6 +52,30 @@ class Settings(BaseSettings):
     source_registry: str = Field(RUBIN_REGISTRY, description="schema registry of LSST; '' for none")
     source_schemas: Path = Field(
         Path("data/schemas"), description="folder that keeps the schemas of the registry"
+    )
+
+    gcn_client_id: str | None = Field(None, description="our id at GCN")
+    gcn_client_secret: SecretStr | None = Field(None, description="our secret there")
+    gcn_domain: str = Field(
+        "gcn.nasa.gov", pattern=r"^[a-z0-9.-]+$", description="GCN, or its test.gcn.nasa.gov"
+    )
+    gcn_servers: str | None = Field(
+        None, description="HOST:PORT of a broker with GCN's topics, asked without credentials"
+    )
+    gcn_spool: Path = Field(
+        Path("data/gcn-spool.sqlite"), description="notices that our broker does not have yet"
+    )
+    gcn_spool_bytes: int = Field(
+        2 * 2**30, ge=2**20, description="disk that these may take, then the reading pauses [bytes]"
+    )
+    gcn_session_s: float = Field(
+        10.0, ge=1.0, le=300.0, description="wait for a reader of GCN that was killed [s]"
+    )
+    gcn_silent_s: float = Field(
+        60.0, ge=0.0, description="silence of gcn.heartbeat that is told of [s]; 0: it has none"
+    )
+    gcn_renew_s: float = Field(
+        300.0, ge=30.0, description="silence after which the client is made anew [s]"
     )
 
     fetch_maps: bool = Field(True, description="fetch the sky maps that notices name by URL")
@@ -99,6 +125,26 @@ class Settings(BaseSettings):
             mechanism=self.source_mechanism,
             security=self.source_security or ("sasl_plaintext" if user else "plaintext"),
             ca_file=None if self.source_ca_file is None else str(self.source_ca_file),
+        )
+
+    def gcn(self, topics: Iterable[str], group: str | None) -> GcnSettings:
+        """GCN's broker, or a mirror of it, and who we are there.
+
+        Raises
+        ------
+        ConfigurationError
+            Neither credentials nor a mirror, or both; or a topic that cannot be meant.
+        """
+        secret = self.gcn_client_secret
+        return GcnSettings(
+            group=group or f"{self.app_id}-gcn",
+            notice_topics=topics_named(topics),
+            client_id=self.gcn_client_id,
+            client_secret=None if secret is None else secret.get_secret_value(),
+            domain=self.gcn_domain,
+            mirror=self.gcn_servers,
+            session_s=self.gcn_session_s,
+            has_heartbeat=self.gcn_silent_s > 0.0,
         )
 
     def stream_settings(self) -> StreamSettings:

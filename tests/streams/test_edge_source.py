@@ -84,7 +84,7 @@ def test_the_client_commits_nothing_by_itself_and_makes_no_topic():
 
 def test_credentials_come_from_the_environment_and_rubin_wants_the_name_in_the_group():
     settings = Settings(
-        source_username="us", source_password=SecretStr("secret"), source_ca_file="ca.pem"
+        source_username="us", source_password=SecretStr("hush"), source_ca_file="ca.pem"
     )
     source = settings.source("lsst", "kafka://a:9094/lsst-alerts-v11", None, "latest")
     assert source.group == "us-correlator-edge-lsst"
@@ -93,11 +93,11 @@ def test_credentials_come_from_the_environment_and_rubin_wants_the_name_in_the_g
         "security.protocol": "sasl_plaintext",
         "sasl.mechanism": "SCRAM-SHA-512",
         "sasl.username": "us",
-        "sasl.password": "secret",
+        "sasl.password": "hush",
         "ssl.ca.location": "ca.pem",
     }
     assert config["auto.offset.reset"] == "latest"
-    assert "secret" not in repr(settings)
+    assert "hush" not in repr(settings)
 
 
 @pytest.mark.parametrize(
