@@ -20,6 +20,7 @@ from tests.ingest_vo.notice_factory import gbm, igwn
 COMMANDS = [
     ["demo"], ["up"], ["replay"], ["join"], ["joint"], ["notice"], ["alert"], ["map"],
     ["targets"],
+    ["ingest", "optical"], ["ingest", "gcn"],
     ["check"], ["simulate", "night"], ["db", "upgrade"], ["db", "check"],
 ]  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from correlator.service.commands.ingest_gcn import gcn
 from correlator.service.commands.ingest_optical import optical
 
 
@@ -13,3 +14,4 @@ def ingest() -> None:
 
 
 ingest.add_command(optical)
+ingest.add_command(gcn)
