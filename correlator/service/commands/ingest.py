@@ -6,6 +6,7 @@ import click
 
 from correlator.service.commands.ingest_gcn import gcn
 from correlator.service.commands.ingest_optical import optical
+from correlator.service.commands.ingest_vtp import vtp
 
 
 @click.group("ingest")
@@ -13,5 +14,6 @@ def ingest() -> None:
     """Read a survey's or a network's stream, and feed our own topics with it."""
 
 
-ingest.add_command(optical)
 ingest.add_command(gcn)
+ingest.add_command(optical)
+ingest.add_command(vtp)

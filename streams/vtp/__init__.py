@@ -1,0 +1,1 @@
+"""VOEvents over the VOEvent Transport Protocol: Comet as a child, a spool before its ACK."""
