@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, KafkaError
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from correlator.errors import CorrelatorError, MalformedNoticeError
 from ingest_vo.voevent import read_voevent
@@ -144,15 +144,22 @@ class Outlet:
                 self.is_at_end = False
                 if not self._pass_on(message):
                     return
-                consumer.store_offsets(message=message)
-                slot = f"{message.topic()}/{message.partition()}"
-                self.positions = self.positions | {slot: message.offset() + 1}
+                self._note_done(consumer, message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 self.is_at_end = True
             elif error.fatal():
                 raise OutletError(str(error))
             else:
                 log.warning("outlet_source_error", error=str(error))
+
+    def _note_done(self, consumer: Any, message: Any) -> None:
+        try:
+            consumer.store_offsets(message=message)
+        except KafkaException as error:
+            # Another of the group has the partition now, and sends the packet once more.
+            log.warning("own_packet_not_committed", error=str(error))
+        slot = f"{message.topic()}/{message.partition()}"
+        self.positions = self.positions | {slot: message.offset() + 1}
 
     def _pass_on(self, message: Any) -> bool:
         """Whether a record is done with; only a stop comes before."""
