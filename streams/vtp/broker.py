@@ -47,6 +47,12 @@ MOST_UNACKNOWLEDGED = 1000
 """Packets that a subscriber may leave without its ACK. With Comet's 10, one that is a moment behind
 when its connection is looked at, once a minute, is cut off and misses what follows."""
 
+MOST_AHEAD = 100
+"""With so many packets unacknowledged a subscriber is waited for before we send more of our own."""
+
+STUCK_AFTER_S = 30.0
+"""A subscriber that is behind and acknowledges nothing for so long is cut off [s]."""
+
 _SAY_EVERY_S = 1.0
 """How often our parent hears that the reactor turns [s]."""
 
@@ -90,13 +96,42 @@ class Broadcaster(VOEventBroadcaster):  # type: ignore[misc]
 
     MAX_OUTSTANDING_ACK = MOST_UNACKNOWLEDGED
 
+    _acknowledged_at = 0.0
+
+    def connectionMade(self) -> None:  # noqa: N802
+        """Greet a subscriber."""
+        self._acknowledged_at = time.monotonic()
+        super().connectionMade()
+
+    def stringReceived(self, data: bytes) -> None:  # noqa: N802
+        """Take a message, and note when an ACK came."""
+        before = self.outstanding_ack
+        super().stringReceived(data)
+        if self.outstanding_ack < before:
+            self._acknowledged_at = time.monotonic()
+
     def send_event(self, event: Any) -> Any:
         """Send a packet if the subscriber wants it."""
         if self.outstanding_ack >= MOST_UNACKNOWLEDGED:
-            log.warning("subscriber_cut_off", peer=str(self.transport.getPeer()))
-            self.transport.abortConnection()
+            self._cut_off()
             return succeed(None)
+        if not self.outstanding_ack:
+            self._acknowledged_at = time.monotonic()
         return super().send_event(event)
+
+    def is_behind(self) -> bool:
+        """Whether the subscriber should be waited for."""
+        if self.outstanding_ack < MOST_AHEAD:
+            return False
+        if time.monotonic() - self._acknowledged_at < STUCK_AFTER_S:
+            return True
+        self._cut_off()
+        return False
+
+    def _cut_off(self) -> None:
+        peer, n_left = str(self.transport.getPeer()), self.outstanding_ack
+        log.warning("subscriber_cut_off", peer=peer, unacknowledged=n_left)
+        self.transport.abortConnection()
 
 
 def _is_message(data: bytes) -> bool:

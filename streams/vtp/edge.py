@@ -17,7 +17,7 @@ from streams.vtp.outlet import Outlet
 
 log = structlog.get_logger(__name__)
 
-_DRAIN_WITHIN_S = 10.0
+_DRAIN_WITHIN_S = 5.0
 """How long the last acknowledgements are waited for [s]; what has none stays in the spool."""
 
 _STATS_EVERY_S = 30.0

@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from correlator.errors import CorrelatorError
 from streams.vtp.seen import SeenPackets, digest_of
-from streams.vtp.settings import SEEN, is_of
+from streams.vtp.settings import BUSY, SEEN, is_of
 
 log = structlog.get_logger(__name__)
 
@@ -136,6 +136,7 @@ class AuthorGate:
         ivorn = event.element.attrib["ivorn"]
         if is_of(ivorn, self._author_ivorn):
             raise RefusedError(f"{ivorn}: only we send in that name")
+        _refuse_dtd(event)
         taking = self._check(event)
         taking.addCallback(lambda _: self._put(ivorn, event.raw_bytes))
         taking.addCallback(_refuse_known)
@@ -173,7 +174,9 @@ class RemoteGate:
         ivorn = event.element.attrib["ivorn"]
         if is_of(ivorn, self._author_ivorn):
             raise RefusedError(f"{ivorn}: it is our own")
-        return self.put(ivorn, event.raw_bytes).addCallback(_refuse_known)
+        taking = self.put(ivorn, event.raw_bytes).addCallback(_refuse_known)
+        # It is kept, to be refused by name; it does not go to subscribers.
+        return taking.addCallback(lambda _: _refuse_dtd(event))
 
     def put(self, name: str, packet: bytes) -> Any:
         """A deferred of whether the packet is new, which comes once it is on the disk."""
@@ -222,7 +225,8 @@ class OwnGate:
     author_ivorn
         Our own name.
     broadcasters
-        Those who are subscribed now, a list that changes.
+        Those who are subscribed now, a list that changes. While one of them ``is_behind()``, no
+        packet is taken: ours can wait where they are.
     now
         The clock [s since the Unix epoch].
     """
@@ -246,6 +250,8 @@ class OwnGate:
         ivorn = event.element.attrib["ivorn"]
         if not is_of(ivorn, self._author_ivorn):
             raise RefusedError(f"{ivorn}: our VOEvents begin with {self._author_ivorn}#")
+        if any(each.is_behind() for each in self._broadcasters.copy()):
+            raise RefusedError(BUSY)
         digest = digest_of(event.raw_bytes)
         sending = self._check(event)
         sending.addCallback(lambda _: _refuse_known(not self._seen.known([digest])))
@@ -263,6 +269,11 @@ def send_to_all(broadcasters: Iterable[Any], event: Any) -> Any:
 def _refuse_known(is_new: bool) -> None:
     if not is_new:
         raise RefusedError(SEEN)
+
+
+def _refuse_dtd(event: Any) -> None:
+    if event.element.getroottree().docinfo.internalDTD is not None:
+        raise RefusedError("XML must not hold a DTD or an entity")
 
 
 def _log_failure(failure: Any, ivorn: str) -> Any:

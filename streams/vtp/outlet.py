@@ -13,13 +13,14 @@ from correlator.errors import CorrelatorError, MalformedNoticeError
 from ingest_vo.voevent import read_voevent
 from streams.edge_outbox import Outbox, Span, dead_letter
 from streams.topics import VOEVENTS
-from streams.vtp.settings import SEEN
+from streams.vtp.settings import BUSY, SEEN
 from streams.vtp.transport import MAX_MESSAGE_BYTES, Answer, NoAnswerError, submit
 
 log = structlog.get_logger(__name__)
 
 _MOST_AT_ONCE = 100
 _RETRY_AFTER_S = 1.0
+_BUSY_FOR_S = 0.1
 _DRAIN_WITHIN_S = 20.0
 
 _LONGEST_BATCH_MS = 24 * 3600 * 1000
@@ -179,10 +180,14 @@ class Outlet:
     def _answer(self, packet: bytes) -> Answer | None:
         while not self._is_over.is_set():
             try:
-                return self._send(self._address, packet)
+                answer = self._send(self._address, packet)
             except NoAnswerError as error:
                 log.warning("own_packet_not_answered", error=str(error))
                 self._is_over.wait(_RETRY_AFTER_S)
+                continue
+            if BUSY not in answer.reason:
+                return answer
+            self._is_over.wait(_BUSY_FOR_S)
         return None
 
     def _bury(self, name: str, error: MalformedNoticeError, packet: bytes) -> bool:

@@ -10,6 +10,9 @@ LOOPBACK = ("127.0.0.0/8", "::1/128")
 SEEN = "Previously seen by this broker"
 """Why a packet that came before is refused, in Comet's words."""
 
+BUSY = "Subscribers are behind"
+"""Why a packet of our own is refused for now: it is sent again a moment later."""
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:

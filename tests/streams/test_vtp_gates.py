@@ -22,7 +22,7 @@ from streams.vtp.gates import (
 )
 from streams.vtp.keeper import Keeper
 from streams.vtp.seen import KEPT_S, SeenPackets, digest_of
-from streams.vtp.settings import SEEN, is_of
+from streams.vtp.settings import BUSY, SEEN, is_of
 from tests.streams.vtp_packets import spooled, voevent
 
 NOW_UNIX_S = 1_778_497_231.0
@@ -262,7 +262,10 @@ def test_no_more_is_read_than_may_wait(keeper):
 
 class Subscriber:
     def __init__(self, breaks=False):
-        self.breaks, self.sent = breaks, []
+        self.breaks, self.behind, self.sent = breaks, False, []
+
+    def is_behind(self):
+        return self.behind
 
     def send_event(self, packet):
         if self.breaks:
@@ -278,6 +281,17 @@ def test_our_own_packet_goes_to_every_subscriber_once(seen):
     assert why(gate(event(1, OURS))) == SEEN
     assert [each.sent for each in subscribers] == [[voevent(1, OURS)], [], [voevent(1, OURS)]]
     assert seen.known([digest_of(voevent(1, OURS))])
+
+
+def test_our_own_packets_wait_for_subscribers_that_are_behind(seen):
+    subscribers = [Subscriber(), Subscriber()]
+    gate = OwnGate(seen, form_is_well, OURS, subscribers, lambda: NOW_UNIX_S)
+    subscribers[1].behind = True
+    with pytest.raises(RefusedError, match=BUSY):
+        gate(event(1, OURS))
+    subscribers[1].behind = False
+    result_of(gate(event(1, OURS)))
+    assert [len(each.sent) for each in subscribers] == [1, 1]
 
 
 def test_nobody_else_is_broadcast_as_us(seen):

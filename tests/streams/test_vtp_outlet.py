@@ -6,7 +6,7 @@ from confluent_kafka import KafkaError, KafkaException
 from streams.edge_outbox import Outbox
 from streams.topics import DEAD_LETTER, VOEVENTS
 from streams.vtp.outlet import Outlet, OutletError
-from streams.vtp.settings import SEEN
+from streams.vtp.settings import BUSY, SEEN
 from streams.vtp.transport import MAX_MESSAGE_BYTES, Answer, NoAnswerError
 from tests.streams.edge_fakes import FakeProducer, Fault, Message
 from tests.streams.vtp_packets import voevent
@@ -104,6 +104,15 @@ def test_without_an_answer_it_is_sent_again_and_nothing_is_committed(monkeypatch
     outlet_of(comet).take(consumer, records(voevent(1)))
     assert comet.got == [voevent(1)] * 6
     assert consumer.stored == [0]
+
+
+def test_one_that_must_wait_for_subscribers_is_sent_again(monkeypatch):
+    monkeypatch.setattr("streams.vtp.outlet._BUSY_FOR_S", 0.0)
+    comet, consumer = Comet(*[Answer(False, f"Event rejected: {BUSY}")] * 3), Consumer()
+    outlet = outlet_of(comet)
+    outlet.take(consumer, records(voevent(1)))
+    assert comet.got == [voevent(1)] * 4
+    assert (consumer.stored, outlet.n_sent) == ([0], 1)
 
 
 def test_told_to_stop_it_commits_nothing_that_has_no_answer():
