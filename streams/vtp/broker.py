@@ -47,6 +47,9 @@ MOST_UNACKNOWLEDGED = 1000
 """Packets that a subscriber may leave without its ACK. With Comet's 10, one that is a moment behind
 when its connection is looked at, once a minute, is cut off and misses what follows."""
 
+SETTLE_S = 5.0
+"""Wait before we broadcast packets of our own [s]: subscribers that lost us come back meanwhile."""
+
 MOST_AHEAD = 100
 """With so many packets unacknowledged a subscriber is waited for before we send more of our own."""
 
@@ -196,7 +199,10 @@ def build(settings: BrokerSettings, reactor: Any, now: Callable[[], float] = tim
         broadcast.broadcasters,
         now,
     )
-    listen(settings.own_fd, receiver(own_gate, []), ("127.0.0.1/32",), "submission of our own")
+    own = receiver(own_gate, [])
+    reactor.callLater(
+        SETTLE_S, listen, settings.own_fd, own, ("127.0.0.1/32",), "submission of our own"
+    )
     remote_gate = RemoteGate(batcher, settings.author_ivorn, reactor.callLater)
     for host, port in settings.remotes:
         remote = VOEventSubscriberFactory(

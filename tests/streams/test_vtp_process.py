@@ -19,6 +19,7 @@ from lxml import etree
 from streams.vtp.broker import MOST_CONNECTIONS
 from streams.vtp.settings import SEEN
 from streams.vtp.transport import MAX_MESSAGE_BYTES, Answer, NoAnswerError, framed, submit
+from tests.ingest_vo import notice_factory as factory
 from tests.streams.vtp_packets import spooled, voevent
 from tests.streams.vtp_process import OURS, Ours, accepts, wait_until
 
@@ -211,6 +212,19 @@ def test_nothing_that_a_remote_sends_is_dropped(tmp_path):
             assert sorted(heard(told, 9)) == ["ack"] * 7 + ["authenticate", "iamalive"]
         assert ours.stop() == 0
     assert ours.said().count("message_not_understood") == 4
+
+
+@pytest.mark.real_data
+def test_every_packet_of_a_remote_is_kept_as_it_came(real_data, tmp_path):
+    """Also of other versions than 2.0, which Comet takes of no author."""
+    files = sorted((real_data / "notices").rglob("*.xml"))
+    packets = list(dict.fromkeys(file.read_bytes() for file in files)) + [
+        factory.voevent(), factory.svom("grm-trigger", 201), factory.gbm("Flt_Pos", 111),
+    ]  # fmt: skip
+    remote = Remote()
+    with Ours(tmp_path, *remote.words) as ours, remote.say(packets):
+        wait_until(lambda: len(spooled(ours.spool)) == len(packets))
+        assert [packet for _, packet in spooled(ours.spool)] == packets
 
 
 def test_a_burst_from_a_remote_is_taken_in_order(tmp_path):
