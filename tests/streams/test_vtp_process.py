@@ -218,9 +218,8 @@ def test_nothing_that_a_remote_sends_is_dropped(tmp_path):
 def test_every_packet_of_a_remote_is_kept_as_it_came(real_data, tmp_path):
     """Also of other versions than 2.0, which Comet takes of no author."""
     files = sorted((real_data / "notices").rglob("*.xml"))
-    packets = list(dict.fromkeys(file.read_bytes() for file in files)) + [
-        factory.voevent(), factory.svom("grm-trigger", 201), factory.gbm("Flt_Pos", 111),
-    ]  # fmt: skip
+    synthetic = factory.voevent(), factory.svom("grm-trigger", 201), factory.gbm("Flt_Pos", 111)
+    packets = [*dict.fromkeys(file.read_bytes() for file in files), *synthetic]
     remote = Remote()
     with Ours(tmp_path, *remote.words) as ours, remote.say(packets):
         wait_until(lambda: len(spooled(ours.spool)) == len(packets))
@@ -270,3 +269,35 @@ def test_by_default_only_this_machine_gets_in(tmp_path):
     with Ours(tmp_path, receive=True, broadcast=True) as ours:
         found = {c.laddr.ip for c in ours.child.net_connections() if c.status == "LISTEN"}
     assert found == {"127.0.0.1"}
+
+
+def subscribed(ours, source="127.0.0.1"):
+    """A connection to our port for subscribers."""
+    address = ("127.0.0.1", ours.ports["broadcast"])
+    connection = socket.create_connection(address, 60.0, (source, 0))
+    connection.settimeout(60.0)
+    return connection
+
+
+def message(connection):
+    (length,) = struct.unpack(">I", connection.recv(4, socket.MSG_WAITALL))
+    return connection.recv(length, socket.MSG_WAITALL)
+
+
+@pytest.mark.parametrize("relay", [(), ("--relay",)])
+def test_subscribers_get_ours_and_what_others_sent_if_they_shall(tmp_path, relay):
+    others, hostile, mine = voevent(1), HOSTILE["file by a parameter"], voevent(1, OURS)
+    words = *relay, "--subscriber", "127.0.0.1/32"
+    with Ours(tmp_path, *words, receive=True, broadcast=True) as ours, subscribed(ours) as told:
+        assert b"authenticate" in message(told)
+        wait_until(lambda: "New subscriber" in ours.said())
+        assert submit(ours.author_address, others).is_ack
+        assert not submit(ours.author_address, hostile).is_ack
+        own_address = "127.0.0.1", *ours.own_ports
+        assert submit(own_address, mine) == Answer(True)
+        assert submit(own_address, mine) == Answer(False, f"Event rejected: {SEEN}")
+        assert [message(told) for _ in relay] == [others for _ in relay]
+        assert message(told) == mine
+        with subscribed(ours, "127.0.0.2") as stranger:
+            assert stranger.recv(1) == b""
+        assert names(ours) == ["ivo://org.test/stream#1"]

@@ -84,6 +84,7 @@ class Ours:
         for what in self.ports:
             (port,) = re.findall(rf"port=(\d+) what={what}", self.said(at))
             self.ports[what] = int(port)
+        self.own_ports = [int(port) for port in re.findall(r"port=(\d+) what=own", self.said(at))]
         wait_until(lambda: "Log opened" in self.said(at), what="start of Comet")
 
     def said(self, at=0):

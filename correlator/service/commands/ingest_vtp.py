@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 import time
@@ -25,13 +26,15 @@ from streams.admin import BrokerError, declare, servers_of
 from streams.edge_outbox import Outbox
 from streams.spool import Spool
 from streams.spool_drain import SpoolDrain
-from streams.topics import DEAD_LETTER, HEARTBEAT, NOTICES_RAW, VOEVENTS, Topic
+from streams.topics import DEAD_LETTER, HEARTBEAT, NOTICES_RAW, VOEVENTS
 from streams.vtp.child import Child, listen
 from streams.vtp.edge import VtpEdge
 from streams.vtp.outlet import Outlet
 from streams.vtp.settings import LOOPBACK, BrokerSettings
 
 log = structlog.get_logger(__name__)
+
+_TOPICS = (NOTICES_RAW, VOEVENTS, HEARTBEAT, DEAD_LETTER)
 
 DEFAULT_PORT = 8099
 """Port of a VTP broker for its subscribers, as Comet has it."""
@@ -72,6 +75,18 @@ class Network(click.ParamType):
             return str(ip_network(value, strict=False))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Ivorn(click.ParamType):
+    """The IVORN of a broker: ``ivo://AUTHORITY/RESOURCE#LOCAL``."""
+
+    name = "ivorn"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The IVORN as it is."""
+        if not re.fullmatch(r"ivo://[^#\s]+(#\S+)?", str(value)):
+            self.fail(f"{value}: must be ivo://AUTHORITY/RESOURCE#LOCAL", param, ctx)
+        return str(value)
 
 
 class XPath(click.ParamType):
@@ -132,7 +147,7 @@ _PORT = click.IntRange(0, 65535)
     metavar="XPATH",
     help="Take of the remotes what one of these is true of.",
 )
-@click.option("--local-ivo", "local_ivorn", metavar="IVORN", help="Who we are to other brokers.")
+@click.option("--local-ivo", "local_ivorn", type=Ivorn(), help="Who we are to other brokers.")
 @click.option(
     "--spool",
     type=click.Path(path_type=Path),
@@ -204,38 +219,26 @@ def vtp(
         is_relay=relay,
     )
     with ExitStack() as stack:
-
-        def opened(what: str, host: str, port: int) -> socket.socket:
-            listener = stack.enter_context(listen(host, port))
-            log.info("vtp_listens", what=what, address=host, port=listener.getsockname()[1])
-            return listener
-
-        listeners = []
+        doors = _open_doors(stack, comet, receive, broadcast, bind)
+        fds = {what: door.fileno() for what, door in doors.items()}
+        comet = replace(
+            comet,
+            receive_fd=fds.get("receive"),
+            broadcast_fd=fds.get("broadcast"),
+            own_fd=fds.get("own"),
+        )
         outlet = None
-        if receive is not None:
-            listeners.append(opened("receive", bind or _address_for(comet.authors), receive))
-            comet = replace(comet, receive_fd=listeners[-1].fileno())
-        if broadcast is not None:
-            host = bind or _address_for(comet.subscribers)
-            listeners += [opened("broadcast", host, broadcast), opened("own", "127.0.0.1", 0)]
-            comet = replace(
-                comet, broadcast_fd=listeners[-2].fileno(), own_fd=listeners[-1].fileno()
-            )
-            outlet = Outlet(
-                servers,
-                group or f"{settings.app_id}-vtp",
-                begin,
-                listeners[-1].getsockname(),
-                lambda: Outbox(servers),
-            )
-        topics = (NOTICES_RAW, HEARTBEAT, DEAD_LETTER, VOEVENTS)
-        threading.Thread(target=_declare, args=(servers, topics, replication), daemon=True).start()
+        if "own" in doors:
+            address = doors["own"].getsockname()
+            reader = group or f"{settings.app_id}-vtp"
+            outlet = Outlet(servers, reader, begin, address, lambda: Outbox(servers))
+        _declare_in_background(servers, replication)
         packets = Spool(spool)
         stack.callback(packets.close)
         outbox = Outbox(servers)
         edge = VtpEdge(
             name or f"edge-vtp-{socket.gethostname()}-{os.getpid()}",
-            Child(comet, listeners),
+            Child(comet, list(doors.values())),
             SpoolDrain(packets, outbox),
             outbox,
             outlet,
@@ -243,19 +246,46 @@ def vtp(
         run_edge(edge)
 
 
-def _address_for(networks: tuple[str, ...]) -> str:
+def _open_doors(
+    stack: ExitStack,
+    comet: BrokerSettings,
+    receive: int | None,
+    broadcast: int | None,
+    bind: str | None,
+) -> dict[str, socket.socket]:
+    """The listening sockets that are asked for: ``receive``, ``broadcast`` and ``own``."""
+    wanted: dict[str, tuple[str, int]] = {}
+    if receive is not None:
+        wanted["receive"] = bind or _address_for("--author", comet.authors), receive
+    if broadcast is not None:
+        wanted["broadcast"] = bind or _address_for("--subscriber", comet.subscribers), broadcast
+        wanted["own"] = "127.0.0.1", 0
+    doors = {}
+    for what, (host, port) in wanted.items():
+        doors[what] = stack.enter_context(listen(host, port))
+        log.info("vtp_listens", what=what, address=host, port=doors[what].getsockname()[1])
+    return doors
+
+
+def _address_for(option: str, networks: tuple[str, ...]) -> str:
     """Loopback when it is enough for those who are let in, else every address."""
-    is_ours = all(ip_network(each).is_loopback for each in networks)
-    return "127.0.0.1" if is_ours else "0.0.0.0"  # noqa: S104 - the white list holds
+    found = [ip_network(each) for each in networks]
+    if any(each.prefixlen == 0 for each in found):
+        log.warning("everybody_is_let_in", option=option, networks=networks)
+    return "127.0.0.1" if all(each.is_loopback for each in found) else "0.0.0.0"  # noqa: S104
 
 
-def _declare(servers: str, topics: tuple[Topic, ...], replication: int | None) -> None:
+def _declare_in_background(servers: str, replication: int | None) -> None:
     """Make the topics that are missing, as soon as the broker answers."""
-    while True:
-        try:
-            declare(servers, topics, replication)
-        except BrokerError as error:
-            log.warning("topics_not_declared", error=str(error))
-            time.sleep(_DECLARE_EVERY_S)
-        else:
-            return
+
+    def work() -> None:
+        while True:
+            try:
+                declare(servers, _TOPICS, replication)
+            except BrokerError as error:
+                log.warning("topics_not_declared", error=str(error))
+                time.sleep(_DECLARE_EVERY_S)
+            else:
+                return
+
+    threading.Thread(target=work, name="declare", daemon=True).start()
