@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +21,9 @@ from streams.vtp.transport import MAX_MESSAGE_BYTES, Answer, NoAnswerError, subm
 
 log = structlog.get_logger(__name__)
 
-_MOST_AT_ONCE = 100
+HANGS_AFTER_S = 120.0
+"""Each step of the thread, a wait for Comet or for our broker, is shorter than this [s]."""
+
 _RETRY_AFTER_S = 1.0
 _BUSY_FOR_S = 0.1
 _DRAIN_WITHIN_S = 20.0
@@ -91,6 +96,7 @@ class Outlet:
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="outlet", daemon=True)
         self._error: Exception | None = None
+        self._turned_at = time.monotonic()
         self.positions: dict[str, int] = {}
         self.is_at_end = False
         self.n_sent = 0
@@ -98,6 +104,7 @@ class Outlet:
 
     def start(self) -> None:
         """Begin to follow the topic."""
+        self._turned_at = time.monotonic()
         self._thread.start()
 
     def check(self) -> None:
@@ -106,10 +113,15 @@ class Outlet:
         Raises
         ------
         OutletError
-            It has ended; says why.
+            It has ended or hangs; says why, or where.
         """
         if self._error is not None:
             raise OutletError(f"topic {VOEVENTS.name}: {self._error}") from self._error
+        silent_s = time.monotonic() - self._turned_at
+        if silent_s >= HANGS_AFTER_S:
+            frame = sys._current_frames().get(self._thread.ident or 0)
+            where = "".join(traceback.format_stack(frame)[-3:]) if frame else "it has ended"
+            raise OutletError(f"topic {VOEVENTS.name}: it hangs for {silent_s:.0f} s: {where}")
 
     def stop(self, within_s: float = 30.0) -> None:
         """Finish the packet under way, commit, and leave the group."""
@@ -123,35 +135,34 @@ class Outlet:
             consumer.subscribe([VOEVENTS.name])
             try:
                 while not self._is_over.is_set():
-                    self.take(consumer, consumer.consume(_MOST_AT_ONCE, timeout=0.5))
+                    self._turned_at = time.monotonic()
+                    message = consumer.poll(0.5)
+                    if message is not None:
+                        self.take(consumer, message)
             finally:
                 consumer.close()
         except Exception as error:  # noqa: BLE001 - told to the main thread by check()
             self._error = error
 
-    def take(self, consumer: Any, messages: list[Any]) -> None:
-        """Hand records to Comet, one after the other, until told to stop.
+    def take(self, consumer: Any, message: Any) -> None:
+        """Hand a record to Comet; it is committed when it is done with, not at a stop.
 
         Raises
         ------
         OutletError
             The consumer cannot go on.
         """
-        for message in messages:
-            if self._is_over.is_set():
-                return
-            error = message.error()
-            if error is None:
-                self.is_at_end = False
-                if not self._pass_on(message):
-                    return
+        error = message.error()
+        if error is None:
+            self.is_at_end = False
+            if self._pass_on(message):
                 self._note_done(consumer, message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                self.is_at_end = True
-            elif error.fatal():
-                raise OutletError(str(error))
-            else:
-                log.warning("outlet_source_error", error=str(error))
+        elif error.code() == KafkaError._PARTITION_EOF:
+            self.is_at_end = True
+        elif error.fatal():
+            raise OutletError(str(error))
+        else:
+            log.warning("outlet_source_error", error=str(error))
 
     def _note_done(self, consumer: Any, message: Any) -> None:
         try:
@@ -179,6 +190,7 @@ class Outlet:
 
     def _answer(self, packet: bytes) -> Answer | None:
         while not self._is_over.is_set():
+            self._turned_at = time.monotonic()
             try:
                 answer = self._send(self._address, packet)
             except NoAnswerError as error:
@@ -202,6 +214,7 @@ class Outlet:
         }
         self._outbox.send(dead_letter(said, packet), Span())
         while not self._outbox.drained(_DRAIN_WITHIN_S):
+            self._turned_at = time.monotonic()
             if self._is_over.is_set():
                 return False
         self.n_dead_letters += 1

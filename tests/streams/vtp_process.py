@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import socket
@@ -13,8 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
-
-from streams.vtp.transport import NoAnswerError, submit
 
 NO_BROKER = "kafka://127.0.0.1:1"
 BIN = Path(sys.executable).parent
@@ -30,8 +29,11 @@ def wait_until(happened, within_s=60.0, what="it"):
 
 
 def unused_port():
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
+    """A port below those that the system lends to clients."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with suppress(OSError), socket.create_server(("", port)):
+            return port
 
 
 def accepts(port):
@@ -128,6 +130,7 @@ class StockComet:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
         ports = [int(w.partition("=")[2]) for w in self.words if "-port=" in w]
         wait_until(lambda: all(accepts(port) for port in ports), what="start of a stock Comet")
+        assert self.process.poll() is None, self.said()
         return self
 
     def said(self):
@@ -136,14 +139,3 @@ class StockComet:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait(30.0)
-
-
-def submitted(address, packet):
-    """Send until there is an answer, as an author does; whether it is one that means "done"."""
-    while True:
-        try:
-            answer = submit(address, packet)
-        except NoAnswerError:
-            time.sleep(0.05)
-            continue
-        return answer
