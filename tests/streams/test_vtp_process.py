@@ -186,13 +186,23 @@ class Remote:
         return connection
 
 
+def received(connection, n_bytes):
+    read = b""
+    while len(read) < n_bytes:
+        part = connection.recv(n_bytes - len(read))
+        assert part, "the connection ended"
+        read += part
+    return read
+
+
+def message(connection):
+    (length,) = struct.unpack(">I", received(connection, 4))
+    return received(connection, length)
+
+
 def heard(connection, n):
     """The roles of the next messages."""
-    roles = []
-    while len(roles) < n:
-        (length,) = struct.unpack(">I", connection.recv(4, socket.MSG_WAITALL))
-        roles.append(etree.fromstring(connection.recv(length, socket.MSG_WAITALL)).get("role"))
-    return roles
+    return [etree.fromstring(message(connection)).get("role") for _ in range(n)]
 
 
 def test_nothing_that_a_remote_sends_is_dropped(tmp_path):
@@ -277,11 +287,6 @@ def subscribed(ours, source="127.0.0.1"):
     connection = socket.create_connection(address, 60.0, (source, 0))
     connection.settimeout(60.0)
     return connection
-
-
-def message(connection):
-    (length,) = struct.unpack(">I", connection.recv(4, socket.MSG_WAITALL))
-    return connection.recv(length, socket.MSG_WAITALL)
 
 
 @pytest.mark.parametrize("relay", [(), ("--relay",)])
