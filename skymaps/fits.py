@@ -273,5 +273,5 @@ def _densities(values: Floats, unit: str, order: ArrayLike) -> Floats:
     factor = DENSITY_UNITS[unit]
     if unit != PER_PIXEL and factor == 1.0:
         return values
-    with np.errstate(over="ignore"):  # what is not finite is refused
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
         return np.asarray(values * (factor / cell_area_sr(order) if unit == PER_PIXEL else factor))

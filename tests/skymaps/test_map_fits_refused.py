@@ -211,3 +211,15 @@ def test_a_flat_map_that_does_not_shrink_is_refused_at_the_bound_of_rows():
 def test_a_multi_order_map_of_too_many_rows_is_refused():
     _, rule = peak_of(GOOD, MapLimits(max_rows=len(UNIQ) - 1))
     assert "has 1 to" in rule
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_a_signalling_nan_is_refused_as_quietly_as_any(single):
+    """Its product with anything raises the flag of an invalid operation, a warning of NumPy's."""
+    values = np.full(N_PIXELS, 1.0 / N_PIXELS)
+    said = flat_file(values, single=single)
+    sound = np.array(values[0], dtype=">f4" if single else ">f8").tobytes()
+    at = said.index(sound)
+    nan = b"\x7f\xa0\x00\x01" if single else b"\x7f\xf4" + bytes(5) + b"\x01"
+    with pytest.raises(SkyMapError, match="finite and not negative"):
+        read_sky_map(said[:at] + nan + said[at + len(nan) :])
