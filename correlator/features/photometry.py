@@ -60,6 +60,7 @@ def history(curves: Curves, mags: Magnitudes, as_of_day: Floats, survey_day: Flo
         "age_d": as_of_day - onset_day,
         "survey_age_d": as_of_day - survey_day,
         "duration_d": last_day - first_day,
+        "span_d": last_of(curves.owner, n, curves.day) - first_of(curves.owner, n, curves.day),
         "since_peak_d": as_of_day - taken(mags.day, peak),
         "onset_interval_d": onset_day - taken(curves.limit_day, limits[0]),
         "limit_rise_mag_per_day": (taken(curves.limit_mag_ab, limits[1]) - first_mag)

@@ -78,6 +78,7 @@ class Features:
     )
     survey_age_d: float | None = _is("d", "since the survey's own count of the first detection")
     duration_d: float | None = _is("d", "first to latest positive detection")
+    span_d: float | None = _is("d", "first to latest detection of either sign")
     since_peak_d: float | None = _is("d", "since the brightest positive detection of any band")
     onset_interval_d: float | None = _is(
         "d", "last limit at least as deep as the first positive detection, until the onset"
