@@ -28,7 +28,7 @@ def colours(mags: Magnitudes) -> dict[str, Floats]:
         owner, day, n = mags.owner[at], mags.day[at], mags.n_objects
         colour = mags.mag_ab[partner] - mags.mag_ab[at]
         error = np.hypot(mags.mag_err_ab[partner], mags.mag_err_ab[at])
-        known = error > 0.0  # a NaN is not
+        known = ~np.isnan(error)
         drift, drift_error = slopes(owner[known], n, day[known], colour[known], error[known])
         columns |= {
             f"{blue}_{red}_mag": last_of(owner, n, colour),

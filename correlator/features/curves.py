@@ -62,7 +62,10 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class Magnitudes:
-    """The positive detections among curves, by object and time; shape ``(n,)`` each."""
+    """The positive detections among curves, by object and time; shape ``(n,)`` each.
+
+    An error beyond ``ERRORS_MAG`` is NaN, as one that nobody gave: such a point weighs nothing.
+    """
 
     n_objects: int
     owner: Ints
@@ -101,13 +104,16 @@ def magnitudes_of(curves: Curves) -> Magnitudes:
     """Magnitudes of the detections that are brighter than the template."""
     positive = curves.flux_njy > 0.0
     flux, error = curves.flux_njy[positive], curves.flux_err_njy[positive]
+    with np.errstate(over="ignore", invalid="ignore"):
+        mag_err = _MAG_PER_RELATIVE_ERROR * error / flux
+        mag_err[~((mag_err > ERRORS_MAG[0]) & (mag_err < ERRORS_MAG[1]))] = np.nan
     return Magnitudes(
         n_objects=curves.n_objects,
         owner=curves.owner[positive],
         day=curves.day[positive],
         band=curves.band[positive],
         mag_ab=AB_ZERO_POINT_NJY - 2.5 * np.log10(flux),
-        mag_err_ab=_MAG_PER_RELATIVE_ERROR * error / flux,
+        mag_err_ab=mag_err,
     )
 
 

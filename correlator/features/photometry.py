@@ -6,7 +6,6 @@ import numpy as np
 
 from correlator.features.curves import (
     BANDS,
-    ERRORS_MAG,
     OTHER_BAND,
     Curves,
     Floats,
@@ -95,9 +94,7 @@ def rates(mags: Magnitudes) -> Columns:
     n_groups = mags.n_objects * _N_BANDS
     peak = index_of_least(group, n_groups, mag)
     index = np.arange(len(group))
-    with np.errstate(invalid="ignore"):
-        measured = (err > ERRORS_MAG[0]) & (err < ERRORS_MAG[1])
-
+    measured = ~np.isnan(err)
     columns: Columns = {}
     parts = {
         "rate": (measured, 1.0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from correlator.features.curves import ERRORS_MAG, Floats, Ints, first_of
+from correlator.features.curves import Floats, Ints, first_of
 from correlator.scorers.score import Batch, Scorer, Value
 from correlator.scorers.templates import BLUE_TO_RED, Shapes, backgrounds, kilonova
 
@@ -20,13 +20,7 @@ _BANDS = tuple(BLUE_TO_RED.values())
 def _rule(batch: Batch) -> list[Value]:
     n, mags = len(batch.objects), batch.magnitudes
     young = np.array([f.age_d is not None and f.age_d <= OLDEST_D for f in batch.features])
-    with np.errstate(invalid="ignore"):
-        used = (
-            (mags.mag_err_ab > ERRORS_MAG[0])
-            & (mags.mag_err_ab < ERRORS_MAG[1])
-            & np.isin(mags.band, _BANDS)
-            & young[mags.owner]
-        )
+    used = ~np.isnan(mags.mag_err_ab) & np.isin(mags.band, _BANDS) & young[mags.owner]
     owner, band, day = mags.owner[used], mags.band[used], mags.day[used]
     mag, err = mags.mag_ab[used], mags.mag_err_ab[used]
     n_points = np.bincount(owner, minlength=n)

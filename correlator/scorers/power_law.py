@@ -9,7 +9,6 @@ import numpy as np
 from scipy.special import gammaincc
 
 from correlator.features.curves import (
-    ERRORS_MAG,
     OTHER_BAND,
     Floats,
     Ints,
@@ -88,10 +87,7 @@ def power_laws(
     delays = np.where(is_given[:, None], given_delay[:, None], longest[:, None] * _DELAYS)
     with np.errstate(invalid="ignore"):
         measured = (
-            (mags.mag_err_ab > ERRORS_MAG[0])
-            & (mags.mag_err_ab < ERRORS_MAG[1])
-            & (mags.band != OTHER_BAND)
-            & (delays[mags.owner, 0] > 0.0)
+            ~np.isnan(mags.mag_err_ab) & (mags.band != OTHER_BAND) & (delays[mags.owner, 0] > 0.0)
         )
     owner, band = mags.owner[measured], mags.band[measured]
     since_first = (mags.day - first_day[mags.owner])[measured]

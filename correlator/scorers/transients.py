@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from correlator.alert import Detection
 from correlator.features import Features
 from correlator.features.curves import MIN_BASELINE_D
@@ -64,7 +66,7 @@ def _between(now: Detection, before: Detection) -> Value:
     said = f"{now.band} {a:.2f} to {b:.2f} in {days:.2f} d"
     errors = before.mag_err_ab, now.mag_err_ab
     if errors[0] is not None and errors[1] is not None:
-        said += f", error {(errors[0] ** 2 + errors[1] ** 2) ** 0.5 / days:.2f} mag/d"
+        said += f", error {math.hypot(errors[0], errors[1]) / days:.2f} mag/d"
     return (b - a) / days, said
 
 

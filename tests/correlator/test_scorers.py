@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from correlator.alert import Detection, Limit, Surroundings
-from correlator.features import Context, Position, features_of, features_of_many
+from correlator.features import FEATURES, Context, Position, features_of, features_of_many
 from correlator.object import OpticalObject
 from correlator.policy import DAY_S
 from correlator.scorers import (
@@ -62,6 +62,30 @@ def test_the_other_objects_do_not_matter(curves):
 def test_the_date_does_not_matter(curve, shift_s):
     here, there = an_object(*alerts_of(curve)), an_object(*alerts_of(curve, shift_s))
     assert scores_of(there) == scores_of(here)
+
+
+fluxes = st.floats(-1e30, 1e30) | st.sampled_from([0.0, 5e-324, -1e-300, 1e30])
+errors = st.none() | st.floats(1e-6, 1e30)
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.tuples(st.floats(0.0, 3e8), st.sampled_from("grX"), fluxes, errors),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_whatever_a_decoder_lets_through_gives_numbers(points):
+    found = [
+        Detection(str(i), START_UNIX_S + t_s, band, flux, error)
+        for i, (t_s, band, flux, error) in enumerate(sorted(points, key=lambda p: p[0]))
+    ]
+    obj = an_object(an_alert(detection=found[-1], history=tuple(found[:-1])))
+    features = features_of(obj)
+    told = [getattr(features, name) for name in FEATURES]
+    told += [score.value for score in scores_of(obj, features).values()]
+    assert all(x is None or math.isfinite(x) for x in told)
 
 
 def test_features_must_be_those_of_the_objects():
