@@ -211,3 +211,16 @@ def test_check_says_which_maps_are_waited_for(tmp_path, monkeypatch):
     (row,) = (row for row in json.loads(done.stdout) if row["check"] == "maps")
     assert row["said"] == "1 sky maps are waited for"
     assert [d["url"] for d in row["details"]] == [map_url]
+
+
+def test_an_alert_is_told_with_its_features_and_scores(night):
+    file = sorted((night / "alerts").iterdir())[0]
+    done = correlator("alert", file, "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert rows
+    for row in rows:
+        assert list(row)[-3:] == ["class", "features", "scores"]
+        assert row["features"]["n_detections"] == row["n_history"] + 1
+        assert None not in row["features"].values()
+        assert set(row["scores"]["star"]) == {"version", "value", "reason"}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.table import Table
 
+from correlator.alert import Alert
 from correlator.errors import MalformedPacketError
 from correlator.service.alert_row import alert_row
 from correlator.service.archive import read_notice_file
@@ -23,6 +25,7 @@ from correlator.service.commands.options import (
 from correlator.service.console import stdout_console
 from correlator.service.notice_row import notice_row
 from correlator.service.progress import tracked
+from correlator.service.score_row import score_rows
 from ingest_optical.decoder import decode
 from ingest_optical.packets import read_packets
 from ingest_vo.reader import to_notice
@@ -30,6 +33,9 @@ from ingest_vo.reader import to_notice
 Row = dict[str, Any]
 
 _PARTLY_DONE = 3
+
+_BATCH = 1000
+"""Alerts that are scored together."""
 
 
 @click.command("notice")
@@ -83,8 +89,19 @@ def _notice_rows(file: Path) -> Iterator[Row]:
 
 
 def _alert_rows(file: Path) -> Iterator[Row]:
+    decoded = _decoded(file)
+    while some := list(islice(decoded, _BATCH)):
+        scores = iter(score_rows([alert for alert in some if isinstance(alert, Alert)]))
+        for alert in some:
+            if isinstance(alert, Alert):
+                yield {"file": str(file)} | alert_row(alert) | next(scores)
+            else:
+                yield {"file": str(file), "error": str(alert)}
+
+
+def _decoded(file: Path) -> Iterator[Alert | MalformedPacketError]:
     for packet in read_packets(file):
         try:
-            yield {"file": str(file)} | alert_row(decode(packet, max_points=None))
+            yield decode(packet, max_points=None)
         except MalformedPacketError as error:
-            yield {"file": str(file), "error": str(error)}
+            yield error
