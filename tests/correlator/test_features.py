@@ -284,6 +284,21 @@ def test_the_surveys_own_count_of_the_first_detection_makes_an_object_older():
     assert got.duration_d == pytest.approx(1.0)
 
 
+def test_of_equally_bright_detections_the_first_is_the_peak():
+    got = features_of(curve_object((0.0, "r", 18.0), (1.0, "r", 18.0), (2.0, "r", 19.0)))
+    assert got.since_peak_d == pytest.approx(2.0)
+    assert got.rise_r_mag_per_day is None
+    assert got.fade_r_mag_per_day == pytest.approx(0.5)
+
+
+def test_a_first_detection_by_the_survey_does_not_count_before_it_was():
+    obj = curve_object(
+        (0.0, "r", 19.0), (3.0, "r", 18.0), survey_first_unix_s=START_UNIX_S + 2.0 * DAY_S
+    )
+    assert features_of(obj, START_UNIX_S + DAY_S).survey_age_d is None
+    assert features_of(obj).survey_age_d == pytest.approx(1.0)
+
+
 def test_a_source_below_its_template_has_fluxes_and_no_magnitudes():
     faded = [
         Detection(str(i), START_UNIX_S + i * DAY_S, "g", -100.0 - 50.0 * i, 10.0) for i in range(3)

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import multivariate_normal
 
 from correlator.alert import Detection, Limit, Surroundings
 from correlator.features import FEATURES, Context, Position, features_of, features_of_many
+from correlator.features.curves import BANDS
 from correlator.object import OpticalObject
 from correlator.policy import DAY_S
 from correlator.scorers import (
@@ -24,7 +26,14 @@ from correlator.scorers import (
     scores_of_many,
 )
 from correlator.scorers.fink import roid
-from correlator.scorers.templates import KILONOVA_DAYS, KILONOVA_MAG_AB
+from correlator.scorers.kilonova import OFFSET_MAG
+from correlator.scorers.templates import (
+    KILONOVA_DAYS,
+    KILONOVA_MAG_AB,
+    Shapes,
+    backgrounds,
+    kilonova,
+)
 from tests.builders import an_alert, an_object
 from tests.correlator.light_curves import (
     AT2017GFO,
@@ -319,13 +328,42 @@ def test_the_kilonova_score_tells_at2017gfo_from_its_rivals():
         )
 
     steps = {"g": -1.0, "r": 0.0, "i": 1.0}
-    kilonova = seen(lambda d, b: 2.0 + float(np.interp(d + 0.9, KILONOVA_DAYS, KILONOVA_MAG_AB[b])))
+    merger = seen(lambda d, b: 2.0 + float(np.interp(d + 0.9, KILONOVA_DAYS, KILONOVA_MAG_AB[b])))
     supernova = seen(lambda d, b: 19.0 - 0.1 * d - 0.1 * steps[b])
     dwarf_nova = seen(lambda d, b: 18.0 + 0.3 * d + 0.1 * steps[b])
     afterglow = seen(lambda d, b: 19.0 + 2.5 * math.log10(1.0 + d / 0.1) - 0.3 * steps[b])
-    assert value("kilonova", kilonova) > 0.0
+    assert value("kilonova", merger) > 0.0
     for rival in (supernova, dwarf_nova, afterglow):
         assert value("kilonova", rival) < 0.0
+
+
+def mean_density(shapes: Shapes, mag: np.ndarray, err: np.ndarray, oldest_d: float) -> float:
+    """Mean over the shapes of the density of the points, all with one Gaussian offset."""
+    variance = err**2 + shapes.scatter_mag**2
+    covariance = np.diag(variance) + OFFSET_MAG**2
+    densities = []
+    for shape, age_d in zip(shapes.mag, shapes.first_seen_d, strict=True):
+        if age_d > oldest_d:
+            continue
+        off = mag - shape
+        densities.append(
+            multivariate_normal.pdf(off - np.average(off, weights=1.0 / variance), cov=covariance)
+        )
+    return float(np.mean(densities))
+
+
+@pytest.mark.parametrize("limit_d", [None, 0.4])
+def test_the_kilonova_score_is_a_ratio_of_mean_densities(limit_d):
+    points = ((0.0, "g", 18.0), (0.1, "r", 17.9), (1.0, "g", 18.7), (1.1, "i", 18.0))
+    limits = () if limit_d is None else (Limit(START_UNIX_S - limit_d * DAY_S, "g", 20.0),)
+    obj = curve_object(*points, limits=limits)
+    day = np.array([p[0] for p in points])
+    band = np.array([BANDS.index(p[1]) for p in points])
+    mag, err = np.array([p[2] for p in points]), np.full(4, 0.1)
+    oldest_d = math.inf if limit_d is None else limit_d
+    ours = mean_density(kilonova(day, band), mag, err, oldest_d)
+    others = [mean_density(x, mag, err, math.inf) for x in backgrounds(day, band).values()]
+    assert value("kilonova", obj) == pytest.approx(math.log(ours / np.mean(others)), abs=1e-6)
 
 
 def test_the_kilonova_score_knows_when_it_knows_nothing():
