@@ -3,14 +3,24 @@
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from correlator.alert import Alert
 from correlator.object import object_of
 from correlator.scorers import ObjectClass, scores_of_many
+from correlator.scorers.fink import roid
 from ingest_optical.decoder import decode
 from ingest_optical.packets import read_packets
-from tests.correlator.fink_classes import Compared, compared, confusion, fink_group, reasons
+from tests.correlator.fink_classes import (
+    Compared,
+    compared,
+    confusion,
+    fink_files,
+    fink_group,
+    reasons,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "science" / "classes.md"
 
@@ -41,6 +51,29 @@ def test_every_known_asteroid_of_finks_is_one_of_ours_and_no_other(pairs):
     ours = {p.group for p in pairs if p.kind == ObjectClass.SOLAR_SYSTEM}
     assert ours == {"asteroid"}
     assert {p.kind for p in pairs if p.group == "asteroid"} == {ObjectClass.SOLAR_SYSTEM}
+
+
+@pytest.mark.real_data
+def test_finks_flags_are_what_its_published_rules_give(real_data):
+    flags = Counter()
+    for file in fink_files(real_data):
+        columns = ["candidate", "prv_candidates", "roid", "nalerthist"]
+        for row in pq.read_table(file, columns=columns).to_pylist():
+            now, past = row["candidate"], row["prv_candidates"] or []
+            if now["jdstarthist"] > now["jd"]:  # made by Fink's tests
+                continue
+            measured = [p["jd"] for p in past if not np.isnan(p["magpsf"] or np.nan)]
+            latest = sorted((*measured, now["jd"]))[-2:]
+            flag = roid(
+                now["ndethist"],
+                row["nalerthist"],
+                now["sgscore1"],
+                now["distpsnr1"],
+                now["ssdistnr"],
+                1440.0 * (latest[1] - latest[0]) if len(latest) == 2 else None,
+            )
+            flags[flag, row["roid"]] += 1
+    assert set(flags) == {(0, 0), (1, 1), (2, 2), (3, 3)}
 
 
 @pytest.mark.real_data
