@@ -66,6 +66,8 @@ COINCIDENCES_STATE = Topic(
     None,
 )
 VOEVENTS = Topic("voevents", "coincidence id", "VOEvent 2.0 XML", 1, 31 * DAY_S)
+SCORES = Topic("scores", "object key", "ScoreRecord", 4, 15 * DAY_S)
+MODELS_STATE = Topic("models.state", "source", "ModelStates", 1, DAY_S)
 HEARTBEAT = Topic("heartbeat", "source", "Heartbeat", 1, DAY_S)
 DEAD_LETTER = Topic(
     "dead_letter",
@@ -86,6 +88,8 @@ TOPICS = (
     COINCIDENCES,
     COINCIDENCES_STATE,
     VOEVENTS,
+    SCORES,
+    MODELS_STATE,
     HEARTBEAT,
     DEAD_LETTER,
 )
