@@ -37,6 +37,43 @@ class MapSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """How the models in a folder are run.
+
+    Attributes
+    ----------
+    folder
+        Folder of their folders; it may be missing.
+    look_s
+        How often it is looked at [s].
+    start_within_s, answer_within_s
+        How long a model may take to be loaded, and to answer one batch [s].
+    memory_bytes
+        How much more memory a model's process may take than it has before the model [bytes].
+    most_models
+        Most models that run at once: each is a process of 60 to 100 MB.
+    batch_size, most_waiting
+        Objects of one batch, and the most that wait; then those that wait longest are passed over.
+    rest
+        After each batch the scoring rests for so many times the time that it kept the
+        interpreter busy, which the join needs too.
+    tell_s
+        How often the state of the models is told when it does not change [s].
+    """
+
+    folder: Path = Path("data/models")
+    look_s: float = 1.0
+    start_within_s: float = 30.0
+    answer_within_s: float = 2.0
+    memory_bytes: int = 2**30
+    most_models: int = 16
+    batch_size: int = 250
+    most_waiting: int = 5_000
+    rest: float = 9.0
+    tell_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class StreamSettings:
     """Settings of the Faust app.
 
@@ -76,6 +113,8 @@ class StreamSettings:
         Who sends our VOEvents.
     maps
         How sky maps are fetched; None for not at all, as in a replay.
+    models
+        How models score the objects that are joined; None for not at all, as in a replay.
     """
 
     app_id: str = "correlator"
@@ -96,6 +135,7 @@ class StreamSettings:
     request_timeout_s: float = 1200.0
     author: Author = UNNAMED_AUTHOR
     maps: MapSettings | None = None
+    models: ModelSettings | None = None
 
     def partitions_of(self, topic: Topic) -> int:
         """Number of partitions of a topic."""
