@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import faust
 import structlog
 
+from correlator.features import FEATURES, features_of_many
 from correlator.policy import Policy
 from correlator.wire import to_json
 from storage.share import Share
@@ -30,9 +31,12 @@ from streams.log import open_log
 from streams.map_desk import MapDesk
 from streams.map_fetch import Fetch, MapFetcher
 from streams.memory import register as register_memory_transport
+from streams.model_registry import ModelRegistry
 from streams.outgoing import Outgoing, Send
 from streams.ranker import Ranker
 from streams.records import Handler, Record, consume, persisting
+from streams.score_desk import ScoreDesk
+from streams.score_log import ScoreLog
 from streams.settings import StreamSettings
 from streams.shutdown import NotDrainedError, drained, stop_gracefully
 from streams.topics import Topic
@@ -55,6 +59,7 @@ class Pipeline:
     agents: Agents
     follower: Follower
     maps: MapDesk | None = None
+    scores: ScoreDesk | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def start(self) -> None:
@@ -69,6 +74,7 @@ class Pipeline:
             self._list_for_ever,
             self._beat_for_ever,
             *([self.maps.run] if self.maps else []),
+            *([self.scores.run] if self.scores else []),
         ):
             self._tasks.append(asyncio.create_task(work()))
         await self.app.start()
@@ -212,7 +218,23 @@ def create_app(
         agents.desk.heard = maps.heard
     _follow_assignment(app, agents, settings, maps)
     follower = follower_of(settings.broker_url, table.EVENTS.name)
-    return Pipeline(app, settings, agents, follower, maps)
+    scores = score_desk_of(settings, send, now)
+    if scores is not None:
+        agents.joiner.heard = scores.heard
+    return Pipeline(app, settings, agents, follower, maps, scores)
+
+
+def score_desk_of(
+    settings: StreamSettings, send: Send, now: Callable[[], float]
+) -> ScoreDesk | None:
+    """The desk of the models, where there is a folder for them."""
+    if settings.models is None:
+        return None
+    units = {name: meaning.unit for name, meaning in FEATURES.items()}
+    registry = ModelRegistry(settings.models, units)
+    is_embedded = settings.broker_url.startswith("memory://")
+    keeps = ScoreLog(settings.models.folder) if is_embedded else None
+    return ScoreDesk(registry, features_of_many, send, now, settings.worker_name, keeps)
 
 
 def agents_of(

@@ -66,9 +66,16 @@ class Joiner:
         Who joins: the name of the worker.
     now
         The clock [s since the Unix epoch]: no stream is ahead of it.
+
+    Attributes
+    ----------
+    heard
+        Is told of the objects that alerts have changed, once their pairs are stored; it must
+        return at once.
     """
 
     def __init__(self, store: Store, policy: Policy, holder: str, now: Callable[[], float]) -> None:
+        self.heard: Callable[[Sequence[OpticalObject]], None] | None = None
         self.book = EventBook()
         self.window = AlertWindow(store.alerts)
         self.policy = policy
@@ -133,6 +140,8 @@ class Joiner:
                 for record in self._compared(event, candidates)
             ]
             self._store.pairs.put_many(records, tenure.fences)
+        if self.heard is not None:
+            self.heard(objects)
         self._advance(max(alert.time_unix_s for alert, _ in alerts))
         return records
 

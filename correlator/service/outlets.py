@@ -38,7 +38,7 @@ async def open_outlet(settings: Settings, store: Store) -> AsyncIterator[Outlet]
         return
     # A log of its own: another pipeline in this process must not see it.
     url = f"memory://letters-{uuid.uuid4().hex}"
-    streams = replace(settings.stream_settings(), broker_url=url, maps=None)
+    streams = replace(settings.stream_settings(), broker_url=url, maps=None, models=None)
     async with running(streams, store, settings.policy(), time.time) as pipeline:
         yield EmbeddedOutlet(pipeline)
 

@@ -15,7 +15,7 @@ from ingest_optical.registry import RUBIN_REGISTRY
 from streams.edge_source import SourceSettings, servers_and_topic
 from streams.gcn_settings import GcnSettings, topics_named
 from streams.map_url import MAP_HOSTS
-from streams.settings import MapSettings, StreamSettings
+from streams.settings import MapSettings, ModelSettings, StreamSettings
 from streams.voevent import UNNAMED_AUTHOR, Author
 
 
@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     )
     map_cache: Path = Field(Path("data/maps"), description="folder of fetched sky maps")
 
+    models: Path = Field(Path("data/models"), description="folder of models; none need be in it")
+
     author_ivorn: str = Field(
         UNNAMED_AUTHOR.ivorn, pattern=r"^ivo://[^#\s]+$", description="who sends our VOEvents"
     )
@@ -147,6 +149,10 @@ class Settings(BaseSettings):
             has_heartbeat=self.gcn_silent_s > 0.0,
         )
 
+    def model_settings(self) -> ModelSettings:
+        """Where the models are, and how they are run."""
+        return ModelSettings(self.models)
+
     def stream_settings(self) -> StreamSettings:
         """What the streaming layer needs of them."""
         return StreamSettings(
@@ -154,4 +160,5 @@ class Settings(BaseSettings):
             broker_url=self.broker,
             author=self.author(),
             maps=MapSettings(self.map_hosts, self.map_cache) if self.fetch_maps else None,
+            models=self.model_settings(),
         )

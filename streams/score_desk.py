@@ -1,0 +1,187 @@
+"""The score desk: what the models say of the objects that were joined, told beside the stream.
+
+It holds the join up in nothing: what comes while it is busy waits in a bounded queue, in which the
+later version of an object replaces the earlier one; beyond the bound, what waits longest is passed
+over and counted. Nothing is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from threading import Lock
+from typing import Protocol
+
+import structlog
+
+from correlator.features import Features, as_matrix
+from correlator.object import OpticalObject
+from correlator.wire import to_json
+from streams.model_registry import ModelRegistry, Scores
+from streams.outgoing import Outgoing, Send
+from streams.records import persisting
+from streams.scores import ModelStates, ScoreRecord
+from streams.topics import MODELS_STATE, SCORES
+
+log = structlog.get_logger(__name__)
+
+FeaturesOf = Callable[[Sequence[OpticalObject]], Sequence[Features]]
+
+
+class Keeps(Protocol):
+    """Keeps what was told, where no topic outlives the process."""
+
+    def scores(self, values: Sequence[bytes]) -> None: ...  # noqa: D102
+
+    def states(self, value: bytes) -> None: ...  # noqa: D102
+
+
+@dataclass
+class ScoreDesk:
+    """Scores the objects that one worker joins.
+
+    Parameters
+    ----------
+    source
+        Name of the worker.
+    now
+        The clock [s since the Unix epoch].
+    keeps
+        Where records are kept too, if anywhere.
+
+    Attributes
+    ----------
+    n_told, n_dropped
+        Objects whose scores were told, and objects that were passed over.
+    """
+
+    registry: ModelRegistry
+    features_of: FeaturesOf
+    send: Send
+    now: Callable[[], float]
+    source: str
+    keeps: Keeps | None = None
+    n_told: int = 0
+    n_dropped: int = 0
+    _waiting: OrderedDict[str, OpticalObject] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
+    _comes: asyncio.Event = field(default_factory=asyncio.Event)
+    _stands_otherwise: asyncio.Event = field(default_factory=asyncio.Event)
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def __post_init__(self) -> None:
+        self.registry.changed = self._stands_otherwise.set
+
+    @property
+    def n_waiting(self) -> int:
+        """Objects that wait."""
+        return len(self._waiting)
+
+    def heard(self, objects: Sequence[OpticalObject]) -> None:
+        """Objects were joined as they stand. Any thread may say so; it returns at once."""
+        loop = self._loop
+        if loop is None or self.registry.is_empty:
+            return
+        with self._lock:
+            for obj in objects:
+                self._waiting[obj.object_key] = obj
+                self._waiting.move_to_end(obj.object_key)
+            while len(self._waiting) > self.registry.settings.most_waiting:
+                self._waiting.popitem(last=False)
+                self.n_dropped += 1
+        with contextlib.suppress(RuntimeError):  # the loop was closed just now
+            loop.call_soon_threadsafe(self._comes.set)
+
+    async def run(self) -> None:
+        """Look after the folder, score what comes, tell how the models stand, for ever."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.TaskGroup() as works:
+                works.create_task(self._look_for_ever())
+                works.create_task(self._score_for_ever())
+                works.create_task(self._tell_states_for_ever())
+        finally:
+            self._loop = None
+            await self.registry.stop()
+
+    async def _look_for_ever(self) -> None:
+        while True:
+            await persisting(self.registry.look, whatever=True)
+            await asyncio.sleep(self.registry.settings.look_s)
+
+    async def _score_for_ever(self) -> None:
+        while True:
+            await self._comes.wait()
+            self._comes.clear()
+            while batch := self._batch():
+                busy_s = await self._score(batch)
+                await asyncio.sleep(self.registry.settings.rest * busy_s)
+
+    def _batch(self) -> list[OpticalObject]:
+        with self._lock:
+            keys = list(islice(self._waiting, self.registry.settings.batch_size))
+            return [self._waiting.pop(key) for key in keys]
+
+    async def _score(self, objects: list[OpticalObject]) -> float:
+        """Score a batch and tell; how long the interpreter was kept busy [s]."""
+        busy_s = 0.0
+        try:
+            names = self.registry.inputs
+            begin_s = time.perf_counter()
+            features = await asyncio.to_thread(self.features_of, objects)
+            matrix = as_matrix(features, names)
+            busy_s = time.perf_counter() - begin_s
+            scores = await self.registry.scores(matrix, names)
+            if not scores:
+                self.n_dropped += len(objects)
+                return busy_s
+            values = [to_json(each) for each in self._records(objects, scores)]
+            await self._tell(objects, values)
+        except Exception as error:
+            self.n_dropped += len(objects)
+            log.error("scores_not_told", n=len(objects), exc_info=error)
+        return busy_s
+
+    def _records(self, objects: list[OpticalObject], scores: Scores) -> list[ScoreRecord]:
+        found, stages = [], self.registry.stages()
+        cards = [card for card in scores if card.key in stages]
+        said: dict[str, dict[str, str]] = {}
+        for card in cards:
+            said.setdefault(card.name, {})[card.version] = stages[card.key]
+        for n, obj in enumerate(objects):
+            values: dict[str, dict[str, float | None]] = {}
+            for card in cards:
+                values.setdefault(card.name, {})[card.version] = scores[card][n]
+            record = ScoreRecord(
+                obj.object_key, obj.version, obj.latest_alert_id, obj.latest_unix_s, values, said
+            )
+            found.append(record)
+        return found
+
+    async def _tell(self, objects: list[OpticalObject], values: list[bytes]) -> None:
+        pairs = zip(objects, values, strict=True)
+        await self.send([Outgoing(SCORES.name, obj.object_key, value) for obj, value in pairs])
+        self.n_told += len(values)
+        if self.keeps is not None:
+            await asyncio.to_thread(self.keeps.scores, values)
+
+    async def _tell_states_for_ever(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                wait = self._stands_otherwise.wait()
+                await asyncio.wait_for(wait, self.registry.settings.tell_s)
+            self._stands_otherwise.clear()
+            await persisting(self._tell_states, whatever=True)
+
+    async def _tell_states(self) -> None:
+        models = self.registry.states()
+        states = ModelStates(self.source, self.now(), models, self.n_told, self.n_dropped)
+        value = to_json(states)
+        await self.send([Outgoing(MODELS_STATE.name, self.source, value)])
+        if self.keeps is not None:
+            await asyncio.to_thread(self.keeps.states, value)
