@@ -32,6 +32,7 @@ _COMMANDS = {
     "voevent": "voevent:voevent",
     "export": "export:export",
     "simulate": "simulate:simulate",
+    "models": "models:models",
     "db": "db:db",
     "check": "check:check",
     "bench": "bench:bench",
