@@ -70,12 +70,12 @@ class Joiner:
     Attributes
     ----------
     heard
-        Is told of the objects that alerts have changed, once their pairs are stored; it must
-        return at once.
+        Is told of the objects that alerts have changed, and of the keys of those with pairs, once
+        the pairs are stored; it must return at once.
     """
 
     def __init__(self, store: Store, policy: Policy, holder: str, now: Callable[[], float]) -> None:
-        self.heard: Callable[[Sequence[OpticalObject]], None] | None = None
+        self.heard: Callable[[Sequence[OpticalObject], set[str]], None] | None = None
         self.book = EventBook()
         self.window = AlertWindow(store.alerts)
         self.policy = policy
@@ -141,7 +141,7 @@ class Joiner:
             ]
             self._store.pairs.put_many(records, tenure.fences)
         if self.heard is not None:
-            self.heard(objects)
+            self.heard(objects, {record.object_key for record in records})
         self._advance(max(alert.time_unix_s for alert, _ in alerts))
         return records
 

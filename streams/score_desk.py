@@ -1,8 +1,8 @@
 """The score desk: what the models say of the objects that were joined, told beside the stream.
 
 It holds the join up in nothing: what comes while it is busy waits in a bounded queue, in which the
-later version of an object replaces the earlier one; beyond the bound, what waits longest is passed
-over and counted. Nothing is tried again.
+later version of an object replaces the earlier one. Objects with pairs come first; beyond the
+bound, what waits longest is passed over and counted. Nothing is tried again.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from threading import Lock
 from typing import Protocol
 
@@ -68,7 +67,8 @@ class ScoreDesk:
     keeps: Keeps | None = None
     n_told: int = 0
     n_dropped: int = 0
-    _waiting: OrderedDict[str, OpticalObject] = field(default_factory=OrderedDict)
+    _paired: OrderedDict[str, OpticalObject] = field(default_factory=OrderedDict)
+    _others: OrderedDict[str, OpticalObject] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
     _comes: asyncio.Event = field(default_factory=asyncio.Event)
     _stands_otherwise: asyncio.Event = field(default_factory=asyncio.Event)
@@ -80,19 +80,28 @@ class ScoreDesk:
     @property
     def n_waiting(self) -> int:
         """Objects that wait."""
-        return len(self._waiting)
+        return len(self._paired) + len(self._others)
 
-    def heard(self, objects: Sequence[OpticalObject]) -> None:
-        """Objects were joined as they stand. Any thread may say so; it returns at once."""
+    def heard(self, objects: Sequence[OpticalObject], paired: Container[str]) -> None:
+        """Objects were joined as they stand. Any thread may say so; it returns at once.
+
+        Parameters
+        ----------
+        paired
+            Keys of those among them that have pairs.
+        """
         loop = self._loop
         if loop is None or self.registry.is_empty:
             return
         with self._lock:
             for obj in objects:
-                self._waiting[obj.object_key] = obj
-                self._waiting.move_to_end(obj.object_key)
-            while len(self._waiting) > self.registry.settings.most_waiting:
-                self._waiting.popitem(last=False)
+                key = obj.object_key
+                known = self._paired.pop(key, None)
+                self._others.pop(key, None)
+                comes_first = known is not None or key in paired
+                (self._paired if comes_first else self._others)[key] = obj
+            while self.n_waiting > self.registry.settings.most_waiting:
+                (self._others or self._paired).popitem(last=False)
                 self.n_dropped += 1
         with contextlib.suppress(RuntimeError):  # the loop was closed just now
             loop.call_soon_threadsafe(self._comes.set)
@@ -124,32 +133,31 @@ class ScoreDesk:
 
     def _batch(self) -> list[OpticalObject]:
         with self._lock:
-            keys = list(islice(self._waiting, self.registry.settings.batch_size))
-            return [self._waiting.pop(key) for key in keys]
+            n = min(self.n_waiting, self.registry.settings.batch_size)
+            return [(self._paired or self._others).popitem(last=False)[1] for _ in range(n)]
 
     async def _score(self, objects: list[OpticalObject]) -> float:
-        """Score a batch and tell; how long the interpreter was kept busy [s]."""
-        busy_s = 0.0
+        """Score a batch and tell; how long that took us, apart from the models [s]."""
+        begin_s, asked_s = time.perf_counter(), 0.0
         try:
             names = self.registry.inputs
-            begin_s = time.perf_counter()
             features = await asyncio.to_thread(self.features_of, objects)
             matrix = as_matrix(features, names)
-            busy_s = time.perf_counter() - begin_s
+            asked_s -= time.perf_counter()
             scores = await self.registry.scores(matrix, names)
-            if not scores:
-                self.n_dropped += len(objects)
-                return busy_s
+            asked_s += time.perf_counter()
             values = [to_json(each) for each in self._records(objects, scores)]
             await self._tell(objects, values)
         except Exception as error:
             self.n_dropped += len(objects)
             log.error("scores_not_told", n=len(objects), exc_info=error)
-        return busy_s
+        return time.perf_counter() - begin_s - max(asked_s, 0.0)
 
     def _records(self, objects: list[OpticalObject], scores: Scores) -> list[ScoreRecord]:
         found, stages = [], self.registry.stages()
         cards = [card for card in scores if card.key in stages]
+        if not cards:
+            return []
         said: dict[str, dict[str, str]] = {}
         for card in cards:
             said.setdefault(card.name, {})[card.version] = stages[card.key]
@@ -164,6 +172,9 @@ class ScoreDesk:
         return found
 
     async def _tell(self, objects: list[OpticalObject], values: list[bytes]) -> None:
+        if not values:  # each model that there was has failed
+            self.n_dropped += len(objects)
+            return
         pairs = zip(objects, values, strict=True)
         await self.send([Outgoing(SCORES.name, obj.object_key, value) for obj, value in pairs])
         self.n_told += len(values)

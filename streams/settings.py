@@ -55,8 +55,8 @@ class ModelSettings:
     batch_size, most_waiting
         Objects of one batch, and the most that wait; then those that wait longest are passed over.
     rest
-        After each batch the scoring rests for so many times the time that it kept the
-        interpreter busy, which the join needs too.
+        After each batch the scoring rests for so many times the time that it took, apart from
+        the models' own: features, records and sending keep the interpreter from the join.
     tell_s
         How often the state of the models is told when it does not change [s].
     """

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import uvloop
 from onnx import TensorProto
 
 from streams.model_card import ModelError, read_card
@@ -159,6 +160,19 @@ async def test_a_model_sees_nothing_of_our_environment(tmp_path, monkeypatch):
     script.write_text(STAND_IN.format(harm=harm), encoding="utf-8")
     async with a_process(b"", command=(sys.executable, str(script))) as process:
         assert (await process.scores(np.array([[11.0]]))).tolist() == [0.0]
+
+
+def test_the_same_holds_on_the_loop_of_a_worker():
+    async def harm():
+        quick = replace(PATIENT, answer_within_s=1.0)
+        async with a_process(onnx.hangs_above(), quick) as process:
+            assert (await process.scores(np.array([[5.0]]))).tolist() == [5.0]
+            pid = pid_of(process)
+            with pytest.raises(ModelError, match="it answers within 1 s"):
+                await process.scores(np.array([[19.5]]))
+            return has_ended(pid)
+
+    assert uvloop.run(harm())
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Models in a running pipeline: copied in, seen in the output, compared; switched off when bad."""
 
 import asyncio
+import json
 import shutil
 import uuid
 from contextlib import asynccontextmanager
@@ -13,12 +14,14 @@ from correlator.policy import DAY_S, Policy
 from correlator.service.model_compare import compared
 from correlator.service.wiring import running
 from correlator.wire import to_json
+from streams.admin import declare
 from streams.score_log import kept_scores, kept_states
 from streams.scores import latest_states, scores_of
 from streams.settings import ModelSettings, StreamSettings
-from streams.topics import MODELS_STATE, NOTICES_RAW, OPTICAL_ALERTS, SCORES
+from streams.topics import MODELS_STATE, NOTICES_RAW, OPTICAL_ALERTS, SCORES, all_topics
 from tests.builders import an_alert
 from tests.ingest_vo.notice_factory import T0_UNIX_S, gbm
+from tests.service.test_commands import correlator
 from tests.streams import onnx_factory as onnx
 from tests.streams.onnx_factory import put_model
 
@@ -26,11 +29,11 @@ NOW = T0_UNIX_S + DAY_S
 
 
 @asynccontextmanager
-async def a_pipeline(store, folder, **of_models):
+async def a_pipeline(store, folder, url=None, **of_models):
     """A pipeline that looks at its models all the time and is patient with them."""
     chosen = {"look_s": 0.05, "answer_within_s": 60.0, "start_within_s": 60.0, "rest": 0.0}
     settings = StreamSettings(
-        broker_url=f"memory://{uuid.uuid4().hex}",
+        broker_url=url or f"memory://{uuid.uuid4().hex}",
         ranking_interval_s=0.05,
         commit_interval_s=0.1,
         models=ModelSettings(folder, **(chosen | of_models)),
@@ -252,6 +255,24 @@ async def test_what_cannot_be_scored_in_time_is_passed_over_and_counted(store, t
     assert desk.n_dropped == 25
 
 
+async def test_objects_with_pairs_are_scored_first_and_passed_over_last(store, tmp_path):
+    folder = tmp_path / "models"
+    async with a_pipeline(store, folder, most_waiting=8, batch_size=4) as pipeline:
+        desk = pipeline.scores
+        put_model(folder, onnx.linear())
+        await until_state(pipeline, "brightness-1.0", "running")
+        objects = [object_of(alert) for alert in alerts_of("a", 12)]
+        names = [obj.object_key for obj in objects]
+        desk.heard(objects[:2], {names[0]})
+        desk.heard(objects[2:10], set(names[8:10]))
+        assert (desk.n_waiting, desk.n_dropped) == (8, 2)  # numbers 1 and 2
+        desk.heard(objects[:1], set())  # it has pairs, whoever says so
+        batches = [[o.object_key for o in desk._batch()] for _ in range(3)]
+    assert batches == [
+        [names[8], names[9], names[0], names[3]], names[4:8], [],
+    ]  # fmt: skip
+
+
 async def test_without_a_model_nothing_waits_and_nothing_is_told(store, tmp_path):
     async with a_pipeline(store, tmp_path / "none") as pipeline:
         await send(pipeline, alerts_of("a", 3))
@@ -277,3 +298,48 @@ async def test_scores_that_cannot_be_told_stop_nothing(store, tmp_path):
         await send(pipeline, alerts_of("b", 2))
         await until(lambda: desk.n_told == 2)
         assert not pipeline.has_failed
+
+
+async def test_when_every_model_fails_the_objects_are_counted_and_nothing_is_told(store, tmp_path):
+    folder = tmp_path / "models"
+    async with a_pipeline(store, folder) as pipeline:
+        put_model(folder, onnx.nan_above())
+        await until_state(pipeline, "brightness-1.0", "running")
+        await send(pipeline, alerts_of("a", 2))
+        await until_state(pipeline, "brightness-1.0", "off")
+        await until(lambda: pipeline.scores.n_dropped == 2)
+        await send(pipeline, alerts_of("b", 2))
+        assert (pipeline.scores.n_waiting, pipeline.scores.n_told) == (0, 0)
+        assert told(pipeline, SCORES) == []
+
+
+@pytest.mark.slow
+async def test_on_a_real_broker_the_commands_read_the_topics(
+    own_kafka_server, store, tmp_path, monkeypatch
+):
+    folder, alerts = tmp_path / "models", alerts_of("a", 20)
+    monkeypatch.setenv("CORRELATOR_BROKER", own_kafka_server.url)
+    monkeypatch.setenv("CORRELATOR_MODELS", str(folder))
+    declare(own_kafka_server.bootstrap, all_topics(Policy()), 1)
+
+    def json_of(*words):
+        done = correlator("models", *words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    put_model(folder, onnx.linear((1.0,)))
+    put_model(folder, onnx.linear((1.0,), 1.0), version="2.0")
+    async with a_pipeline(store, folder, own_kafka_server.url) as pipeline:
+        registry = pipeline.scores.registry
+        await until(lambda: len(registry.stages()) == 2 and pipeline.agents.is_owner)
+        for alert in alerts:
+            await pipeline.send(OPTICAL_ALERTS.name, alert.object_id, to_json(alert))
+        await until(lambda: pipeline.scores.n_told == 20)
+        rows = await asyncio.to_thread(json_of, "list")
+        found = await asyncio.to_thread(json_of, "compare", "brightness", "1.0", "2.0")
+    assert [(r["worker"], r["version"], r["state"]) for r in rows] == [
+        ("correlator", "1.0", "running"), ("correlator", "2.0", "running"),
+    ]  # fmt: skip
+    assert (found["n_both"], found["rank_correlation"]) == (20, pytest.approx(1.0))
+    assert found["mean_difference"] == pytest.approx(1.0, abs=1e-5)
+    assert not (folder / ".scores").exists()
