@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from correlator.features import FEATURES
 from correlator.service.model_compare import compared
 from correlator.wire import to_json
 from streams.score_log import ScoreLog, kept_scores
@@ -112,7 +113,13 @@ def test_check_says_fine_or_the_rule(folder):
     assert "model.toml can be read" in done.stderr
 
 
-@pytest.mark.parametrize("words", [["models", w] for w in ("list", "check", "compare")])
+def test_inputs_are_the_features_with_the_units_that_a_card_must_say(folder):
+    rows = json_of("models", "inputs")
+    assert {row["name"]: row["unit"] for row in rows} == {n: m.unit for n, m in FEATURES.items()}
+    assert "last_mag_ab" in correlator("models", "inputs").stdout
+
+
+@pytest.mark.parametrize("words", [["models", w] for w in ("list", "check", "inputs", "compare")])
 def test_each_has_help_with_an_example(words):
     assert "Example: correlator models" in correlator(*words, "--help").stdout
 

@@ -36,7 +36,7 @@ _SILENT_AFTER_S = 600.0
 
 @click.group("models")
 def models() -> None:
-    """List, check and compare the models of the folder CORRELATOR_MODELS."""
+    """The models of the folder CORRELATOR_MODELS: how they stand, and how two of them differ."""
 
 
 @models.command("list")
@@ -75,6 +75,23 @@ def check_command(path: Path, as_json: bool) -> None:
         print_json(row)
     else:
         click.echo(f"{model.card.key}: fine, {len(model.card.inputs)} inputs, {model.sha256[:12]}")
+
+
+@models.command("inputs")
+@json_option
+def inputs_command(as_json: bool) -> None:
+    """List the features that a model can be given, with units and meanings.
+
+    Example: correlator models inputs --json
+    """
+    rows = [{"name": name} | asdict(meaning) for name, meaning in FEATURES.items()]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("name", "unit", "meaning")
+    for cells in columns_of(rows, ("name", "unit", "text")):
+        table.add_row(*plain(cells))
+    stdout_console().print(table)
 
 
 @models.command("compare")
