@@ -193,12 +193,13 @@ def _signature(path: Path) -> Signature:
 
 def _content(path: Path, name: str, most_bytes: int) -> bytes:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
             raise ModelError(name, f"{path.name} is a file")
-        with path.open("rb") as file:
-            content = file.read(most_bytes + 1)
+        if status.st_size <= most_bytes:
+            content = path.read_bytes()
+            if len(content) <= most_bytes:
+                return content
     except OSError as error:
         raise ModelError(name, f"{path.name} can be read", error.strerror) from None
-    if len(content) > most_bytes:
-        raise ModelError(name, f"{path.name} has at most {most_bytes} bytes", path.stat().st_size)
-    return content
+    raise ModelError(name, f"{path.name} has at most {most_bytes} bytes", status.st_size)

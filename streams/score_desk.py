@@ -29,6 +29,9 @@ from streams.topics import MODELS_STATE, SCORES
 
 log = structlog.get_logger(__name__)
 
+LONGEST_REST_S = 5.0
+"""A broker that lets us wait is no work of ours [s]."""
+
 FeaturesOf = Callable[[Sequence[OpticalObject]], Sequence[Features]]
 
 
@@ -129,7 +132,7 @@ class ScoreDesk:
             self._comes.clear()
             while batch := self._batch():
                 busy_s = await self._score(batch)
-                await asyncio.sleep(self.registry.settings.rest * busy_s)
+                await asyncio.sleep(min(self.registry.settings.rest * busy_s, LONGEST_REST_S))
 
     def _batch(self) -> list[OpticalObject]:
         with self._lock:
