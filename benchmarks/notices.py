@@ -77,7 +77,7 @@ def notice_rows(effort: Effort, real_data: Path) -> Iterator[SkyRow]:
 
 def _accustom(packets: Sequence[bytes]) -> None:
     """Read packets until all their shapes are learned, as they are of a stream that goes on."""
-    for _ in range(2 * LEARN_EVERY):
+    for _ in range(6 * LEARN_EVERY):
         _each(_ours, packets)
 
 
