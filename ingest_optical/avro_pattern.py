@@ -18,7 +18,6 @@ from typing import Any
 from ingest_optical.avro_values import (
     ColumnRows,
     LazyRecord,
-    Place,
     Places,
     column_of,
     long_of,
@@ -264,7 +263,7 @@ def _skip_bytes(data: bytes, at: int) -> Read | None:
 def _row(fields: Sequence[Mapping[str, Any]], wanted: Selection) -> _Row | None:
     if len(fields) > _MAX_FIELDS or not all(_is_flat(field["type"]) for field in fields):
         return None
-    expression, places = b"", dict[str, Place]()
+    expression, places = b"", Places()
     for field in fields:
         kind = field["type"]
         branches = kind if isinstance(kind, list) else [kind]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, overload
 
 _Convert = Callable[[bytes], tuple[Any, ...]]
@@ -19,8 +20,14 @@ class Place(NamedTuple):
     kind: str
 
 
-Places = Mapping[str, Place]
-"""The group of each wanted field."""
+class Places(dict[str, Place]):
+    """The group of each wanted field; it must not change once its flags were asked for."""
+
+    @cached_property
+    def flags(self) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """Names and groups of the booleans."""
+        found = [(name, place.group) for name, place in self.items() if place.kind == "boolean"]
+        return tuple(name for name, _ in found), tuple(group for _, group in found)
 
 
 def place_of(group: int, kind: str) -> Place:
@@ -48,12 +55,11 @@ class LazyRecord(Mapping[str, object]):
 
     def set_flags(self) -> list[str]:
         """Names of the wanted booleans that are true."""
-        match = self._match
-        return [
-            name
-            for name, place in self._places.items()
-            if place.kind == "boolean" and match[place.group] == _TRUE
-        ]
+        names, groups = self._places.flags
+        said = self._match.group(0, 0, *groups)[2:]  # of several groups: always a tuple
+        if _TRUE not in said:  # as in most packets
+            return []
+        return [name for name, each in zip(names, said, strict=True) if each == _TRUE]
 
     def __contains__(self, name: object) -> bool:
         return name in self._places

@@ -206,6 +206,16 @@ class FirstLook(ABC):
         self, history: tuple[Detection, ...] = (), limits: tuple[Limit, ...] = ()
     ) -> Alert:
         """The alert with its past."""
+        return self.alert_of(history, limits, self.survey_first_unix_s, self.surroundings)
+
+    def alert_of(
+        self,
+        history: tuple[Detection, ...],
+        limits: tuple[Limit, ...],
+        survey_first_unix_s: float | None,
+        surroundings: Surroundings,
+    ) -> Alert:
+        """The alert with what stands after the first look."""
         ra_deg, dec_deg = self.position_deg
         return Alert(
             survey=self.survey,
@@ -219,9 +229,9 @@ class FirstLook(ABC):
             detection=self.detection,
             history=history,
             limits=limits,
-            survey_first_unix_s=self.survey_first_unix_s,
+            survey_first_unix_s=survey_first_unix_s,
             quality=self.quality,
-            surroundings=self.surroundings,
+            surroundings=surroundings,
         )
 
 

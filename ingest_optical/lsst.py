@@ -9,8 +9,6 @@ a detection.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import cached_property
 
 from correlator.alert import Alert, Detection, Limit, Quality, Surroundings, mag_of_flux
 from ingest_optical.avro_pattern import Selection, Wanted
@@ -109,16 +107,23 @@ class LsstLook(FirstLook):
         self.fields = fields
         self.source = source
         self._schema_version = schema_version
+        self._alert_id: str | None = None
+        self._position_deg: tuple[float, float] | None = None
+        self._detection: Detection | None = None
 
     @property
     def schema_version(self) -> str:
         """Version of the writer."""
         return self._schema_version
 
-    @cached_property
+    # Remembered by hand: a cached_property of Python 3.11 takes a lock.
+
+    @property
     def alert_id(self) -> str:
         """``diaSourceId``."""
-        return _source_id(self.source)
+        if self._alert_id is None:
+            self._alert_id = _source_id(self.source)
+        return self._alert_id
 
     @property
     def object_id(self) -> str:
@@ -128,17 +133,21 @@ class LsstLook(FirstLook):
     @property
     def position_deg(self) -> tuple[float, float]:
         """Of this epoch, not of the object."""
-        return _position(self.source)
+        if self._position_deg is None:
+            self._position_deg = _position(self.source)
+        return self._position_deg
 
     @property
     def exposure_s(self) -> float | None:
         """``exposureTime``."""
         return self.source.exposure_s("exposureTime")
 
-    @cached_property
+    @property
     def detection(self) -> Detection:
         """From the difference flux."""
-        return _detection(self.source)
+        if self._detection is None:
+            self._detection = _detection(self.source)
+        return self._detection
 
     @property
     def quality(self) -> Quality:
@@ -158,18 +167,21 @@ class LsstLook(FirstLook):
     def with_past(self, record: Mapping[str, object], max_points: int | None) -> Alert:
         """From the earlier and the forced sources, the object and the ephemeris."""
         fields, source = self.fields.inner(record), self.source
-        rows = fields.rows("prvDiaSources")
-        history = ordered_history(map(_detection, rows), self.alert_id)
-        seen = {row.integer("visit") for row in (source, *rows)}
-        limits = ordered_limits(_limits(fields.rows("prvDiaForcedSources"), seen))
-        onset_unix_s = first_positive_unix_s((self.detection, *history))
-        alert = self.to_alert(
-            trimmed_history(history, max_points), trimmed_limits(limits, onset_unix_s, max_points)
-        )
-        return replace(
-            alert,
-            survey_first_unix_s=_survey_first_unix_s(fields.record("diaObject")),
-            surroundings=_surroundings(source, fields.record("ssSource")),
+        history: tuple[Detection, ...] = ()
+        limits: tuple[Limit, ...] = ()
+        rows, forced = fields.rows("prvDiaSources"), fields.rows("prvDiaForcedSources")
+        if rows:
+            history = ordered_history(map(_detection, rows), self.alert_id)
+        if forced:
+            seen = {row.integer("visit") for row in (source, *rows)}
+            limits = ordered_limits(_limits(forced, seen))
+            onset_unix_s = first_positive_unix_s((self.detection, *history))
+            limits = trimmed_limits(limits, onset_unix_s, max_points)
+        return self.alert_of(
+            trimmed_history(history, max_points),
+            limits,
+            _survey_first_unix_s(fields.record("diaObject")),
+            _surroundings(source, fields.record("ssSource")),
         )
 
     @property
