@@ -12,6 +12,7 @@ import click
 from correlator.errors import ConfigurationError
 
 _COMMANDS = {
+    "decode": "decode_command:decode_command",
     "features": "features_command:features_command",
     "ingest": "ingest_command:ingest_command",
     "stream": "stream_command:stream_command",
