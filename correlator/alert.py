@@ -91,6 +91,16 @@ class Surroundings:
     """Distance of that nearest reference source (``distpsnr1``)."""
     gaia_sep_arcsec: float | None = None
 
+    def is_solar_system_object(self, within_arcsec: float) -> bool:
+        """Whether what was seen is a known Solar System object.
+
+        ZTF names the nearest one within 30 arcsec, so the distance decides. Rubin links its own
+        sources, so one that is linked and whose distance is unknown is one.
+        """
+        if self.solar_system_sep_arcsec is None:
+            return self.solar_system_name is not None
+        return self.solar_system_sep_arcsec <= within_arcsec
+
 
 @dataclass(frozen=True, slots=True)
 class Alert:

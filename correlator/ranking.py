@@ -92,14 +92,9 @@ def rank_event(
 def rejections(pair: PairEvidence, case: ScienceCase, policy: Policy) -> tuple[str, ...]:
     """Reasons why a candidate is no coincidence of a science case; empty means published."""
     obj, near = pair.object, pair.object.surroundings
-    rock_sep, star_sep, score = (
-        near.solar_system_sep_arcsec,
-        near.star_sep_arcsec,
-        near.star_score,
-    )
+    star_sep, score = near.star_sep_arcsec, near.star_score
     rules = {
-        "known_solar_system_object": rock_sep is not None
-        and rock_sep <= policy.solar_system_sep_arcsec,
+        "known_solar_system_object": near.is_solar_system_object(policy.solar_system_sep_arcsec),
         "star_at_the_place": star_sep is not None
         and star_sep <= policy.star_sep_arcsec
         and score is not None

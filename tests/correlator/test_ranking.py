@@ -74,6 +74,7 @@ def a_pair(name: str = "ztf:a", log_lr: float = 3.0, **changes) -> PairEvidence:
         (a_pair(surroundings=Surroundings(solar_system_sep_arcsec=4.0)),
          ("known_solar_system_object",)),
         (a_pair(surroundings=Surroundings(solar_system_sep_arcsec=6.0)), ()),
+        (a_pair(surroundings=Surroundings("2013 GR59", None)), ("known_solar_system_object",)),
         (a_pair(surroundings=Surroundings(star_sep_arcsec=1.0, star_score=0.9)),
          ("star_at_the_place",)),
         (a_pair(surroundings=Surroundings(star_sep_arcsec=1.0, star_score=0.1)), ()),
