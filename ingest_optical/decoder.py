@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import orjson
-
 from correlator.alert import Alert
 from correlator.errors import MalformedAlertError
-from ingest_optical import lsst, ztf
+from ingest_optical import json_text, lsst
 from ingest_optical.avro import (
     CONFLUENT_HEADER_BYTES,
     CONFLUENT_MAGIC,
     Reading,
-    WriterSchema,
     body_of_container,
     check_size,
     confluent_id,
@@ -25,27 +21,15 @@ from ingest_optical.avro import (
 )
 from ingest_optical.avro_container import MAGIC, Body, container_of
 from ingest_optical.first_look import FirstLook
+from ingest_optical.forms import OF_SURVEY, Form, form_of_record, form_of_schema
 from ingest_optical.lightcurve import MAX_POINTS
 from ingest_optical.lsst_schemas import schema_of_id as schema_of_package
 from ingest_optical.packets import RawPacket
 from ingest_optical.quality import DEFAULT_CUTS, QualityCuts, rejections
 
-_PREFIX_FIELDS = {ztf.SURVEY: ztf.PREFIX_FIELDS, lsst.SURVEY: lsst.PREFIX_FIELDS}
-_WHOLE_FIELDS = {ztf.SURVEY: ztf.WHOLE_FIELDS, lsst.SURVEY: lsst.WHOLE_FIELDS}
-_WANTED = {ztf.SURVEY: ztf.WANTED, lsst.SURVEY: lsst.WANTED}
-
-_LSST_NAME = re.compile(r"lsst\.v(\d+)_(\d+)\.alert")
-_LSST_VERSION = re.compile(r"(?:lsst\.)?v?(\d+)[._](\d+)")
-
-_SPARK_NAME = "topLevelRecord"
-"""Name that Spark gives a record, and so Fink's containers have."""
-
 MAX_JSON_BYTES = 8 * 2**20
 """Largest packet in JSON; the deepest Rubin row has 3.5 MB. Empty objects take up to 50 times their
 length in memory."""
-
-UNSTATED_VERSION = "unstated"
-"""Schema version of an LSST record in JSON, which does not carry it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +91,8 @@ def look_at(packet: RawPacket, schema_of_id: SchemaOfId = schema_of_package) -> 
     MalformedAlertError
         The packet cannot be understood.
     """
-    survey, version, record, reading = _record(packet, True, schema_of_id)
-    look: FirstLook
-    if survey == ztf.SURVEY:
-        look = ztf.to_first_look(record, packet.name, version)
-    else:
-        look = lsst.to_first_look(record, packet.name, version or UNSTATED_VERSION)
+    form, version, record, reading = _record(packet, True, schema_of_id)
+    look = form.look(record, packet.name, version)
     look.reading = reading
     return look
 
@@ -138,10 +118,8 @@ def decode(
     MalformedAlertError
         The packet cannot be understood.
     """
-    survey, version, record, _ = _record(packet, False, schema_of_id)
-    if survey == ztf.SURVEY:
-        return ztf.to_alert(record, packet.name, version, max_points)
-    return lsst.to_alert(record, packet.name, version or UNSTATED_VERSION, max_points)
+    form, version, record, _ = _record(packet, False, schema_of_id)
+    return form.look(record, packet.name, version).with_past(record, max_points)
 
 
 def admit(packet: RawPacket, cuts: Mapping[str, QualityCuts] = DEFAULT_CUTS) -> Alert | Rejected:
@@ -185,16 +163,16 @@ def _gone_on_with(packet: RawPacket, first_look: FirstLook) -> Alert | None:
     begun = first_look.reading
     if begun is None or begun.pattern is None:
         return None
-    through = _through(packet, first_look.survey, False)
-    wanted = _WANTED[first_look.survey]
-    whole = read_body(begun.body, packet.name, through, wanted, begun)
+    form = OF_SURVEY[first_look.survey]  # the others' are read without a pattern
+    through = _through(packet, form, False)
+    whole = read_body(begun.body, packet.name, through, form.wanted, begun)
     return first_look.with_past(whole.record, MAX_POINTS)
 
 
 class _Record(NamedTuple):
-    """A decoded record, of which survey and schema it is, and how it was read if it is Avro."""
+    """A decoded record, of which form and schema it is, and how it was read if it is Avro."""
 
-    survey: str
+    form: Form
     version: str | None
     record: Mapping[str, object]
     reading: Reading | None = None
@@ -224,57 +202,42 @@ def _record(packet: RawPacket, prefix_only: bool, schema_of_id: SchemaOfId) -> _
         found = _from_confluent(packet, prefix_only, schema_of_id)
     else:
         found = _from_json(packet, prefix_only)
-    if packet.survey not in (None, found.survey):
+    if packet.survey not in (None, found.form.survey):
         rule = f"the packet must be of {packet.survey}"
-        raise MalformedAlertError(packet.name, rule, found.survey)
+        raise MalformedAlertError(packet.name, rule, found.form.survey)
     return found
 
 
 def _from_container(packet: RawPacket, prefix_only: bool) -> _Record:
     body = body_of_container(packet.data, packet.name)
-    survey, version = _survey_of_schema(body.schema_json, packet.name)
-    through = _through(packet, survey, prefix_only)
-    reading = read_body(body, packet.name, through, _WANTED[survey])
-    return _Record(survey, version, reading.record, reading)
+    form, version = _form_of_schema(body.schema_json, packet.name)
+    reading = read_body(body, packet.name, _through(packet, form, prefix_only), form.wanted)
+    return _Record(form, version, reading.record, reading)
 
 
-def _through(packet: RawPacket, survey: str, prefix_only: bool) -> tuple[str, ...] | None:
+def _through(packet: RawPacket, form: Form, prefix_only: bool) -> tuple[str, ...] | None:
     """The fields that are read: what stands after the last of them is not judged; None for all."""
     if prefix_only:
-        return _PREFIX_FIELDS[survey]
+        return form.prefix
     if packet.data[:1] == CONFLUENT_MAGIC:
         # The schema is not in the packet, and a wrong one rarely ends where the body does.
         return None
-    return _WHOLE_FIELDS[survey]
+    return form.whole
 
 
-_surveys: dict[bytes, tuple[str, str | None]] = {}
-"""Survey and version of the schemas seen."""
+_forms: dict[bytes, tuple[Form, str | None]] = {}
+"""Form and version of the schemas seen."""
 
-_MAX_SURVEYS = 32
+_MAX_FORMS = 32
 
 
-def _survey_of_schema(schema_json: bytes, packet: str) -> tuple[str, str | None]:
-    known = _surveys.get(schema_json)
+def _form_of_schema(schema_json: bytes, packet: str) -> tuple[Form, str | None]:
+    known = _forms.get(schema_json)
     if known is None:
-        if len(_surveys) >= _MAX_SURVEYS:
-            _surveys.clear()
-        known = _surveys[schema_json] = _survey_by_name(writer_schema(schema_json, packet), packet)
+        if len(_forms) >= _MAX_FORMS:
+            _forms.clear()
+        known = _forms[schema_json] = form_of_schema(writer_schema(schema_json, packet), packet)
     return known
-
-
-def _survey_by_name(schema: WriterSchema, packet: str) -> tuple[str, str | None]:
-    # Simulations and brokers use the same field names with other units.
-    if schema.name == "ztf.alert":
-        return ztf.SURVEY, schema.version
-    if named := _LSST_NAME.fullmatch(schema.name):
-        return lsst.SURVEY, f"{named[1]}.{named[2]}"
-    if schema.name.startswith(_SPARK_NAME):
-        if {"objectId", "candidate"} <= set(schema.fields):
-            return ztf.SURVEY, schema.version
-        if "diaSource" in schema.fields:
-            return lsst.SURVEY, schema.version
-    raise MalformedAlertError(packet, "the schema must be an alert of ZTF or LSST", schema.name)
 
 
 def _from_confluent(packet: RawPacket, prefix_only: bool, schema_of_id: SchemaOfId) -> _Record:
@@ -285,9 +248,9 @@ def _from_confluent(packet: RawPacket, prefix_only: bool, schema_of_id: SchemaOf
             packet.name, "the schema id must be one of a known LSST schema", schema_id
         )
     body = Body(schema, packet.data, CONFLUENT_HEADER_BYTES)
-    survey, version = _survey_of_schema(schema, packet.name)
-    reading = read_body(body, packet.name, _through(packet, survey, prefix_only), _WANTED[survey])
-    return _Record(survey, version, reading.record, reading)
+    form, version = _form_of_schema(schema, packet.name)
+    reading = read_body(body, packet.name, _through(packet, form, prefix_only), form.wanted)
+    return _Record(form, version, reading.record, reading)
 
 
 _MAX_JSON_NESTED = 500_000
@@ -301,38 +264,14 @@ def _from_json(packet: RawPacket, prefix_only: bool) -> _Record:
         rule = f"a JSON packet must hold at most {_MAX_JSON_NESTED} objects and lists"
         raise MalformedAlertError(packet.name, rule, n_nested)
     try:
-        record = orjson.loads(packet.data)
-    except orjson.JSONDecodeError as problem:
+        record = json_text.loads(packet.data)
+    except json_text.JSONDecodeError as problem:
         raise MalformedAlertError(
             packet.name, "a packet must be Avro or JSON", packet.data[:32]
         ) from problem
     if not isinstance(record, dict):
         raise MalformedAlertError(packet.name, "a JSON packet must be an object", record)
-    survey = _survey_of_record(record, packet.name)
+    form, version, record = form_of_record(record, packet.name)
     if prefix_only:
-        past = _PAST_FIELDS[survey]
-        record = {name: value for name, value in record.items() if name not in past}
-    return _Record(survey, _lsst_version(record) if survey == lsst.SURVEY else None, record)
-
-
-_PAST_FIELDS = {
-    ztf.SURVEY: frozenset({"prv_candidates"}),
-    lsst.SURVEY: frozenset({"prvDiaSources", "prvDiaForcedSources", "diaObject", "ssSource"}),
-}
-"""What a first look leaves out of a record that is decoded already."""
-
-
-def _survey_of_record(record: dict[str, object], packet: str) -> str:
-    if "diaSource" in record:
-        return lsst.SURVEY
-    if "candidate" in record or "i:candid" in record:
-        return ztf.SURVEY
-    raise MalformedAlertError(
-        packet, "a JSON alert must have candidate or diaSource", list(record)[:8]
-    )
-
-
-def _lsst_version(record: dict[str, object]) -> str | None:
-    said = record.get("lsst_schema_version")
-    matched = _LSST_VERSION.match(said) if isinstance(said, str) else None
-    return f"{matched[1]}.{matched[2]}" if matched else None
+        record = {name: value for name, value in record.items() if name not in form.past}
+    return _Record(form, version, record)

@@ -144,6 +144,10 @@ class Fields:
         """The value as decoded, for fields with several spellings."""
         return self._record.get(name)
 
+    def copied(self) -> dict[str, object]:
+        """The fields and values as decoded."""
+        return dict(self._record)
+
     def set_flags(self) -> list[str]:
         """Names of the boolean fields that are true."""
         if isinstance(self._record, LazyRecord):

@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from correlator.errors import MalformedAlertError
+from ingest_optical import json_text
 from ingest_optical.avro import split_container
 from ingest_optical.avro_container import MAGIC, MAX_PACKET_BYTES
 from ingest_optical.parquet_pages import claims_of
@@ -69,6 +70,9 @@ _ALERT_COLUMNS = (
     {"i:objectId", "i:candid", "i:jd"},
 )
 """A table with one of these sets of columns holds alerts."""
+
+_JSON_ALERTS = (*_ALERT_COLUMNS, {"diaSourcesList"})
+"""A JSON object with one of these sets of fields is an alert; the last one is Lasair's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,14 +261,17 @@ def _read_json(path: Path) -> Iterator[RawPacket]:
         yield _no_packet(path, f"a JSON file must take at most {MAX_JSON_MEMORY} bytes of memory")
         return
     try:
-        content = orjson.loads(data)
-    except orjson.JSONDecodeError as problem:
+        content = json_text.loads(data)
+    except json_text.JSONDecodeError as problem:
         yield _no_packet(path, f"a JSON file must be readable: {problem}")
         return
     rows = content if isinstance(content, list) else [content]
     if not any(isinstance(row, dict) and _is_alert(row) for row in rows):
         keys = list(rows[0])[:8] if rows and isinstance(rows[0], dict) else type(content).__name__
-        yield _no_packet(path, f"a JSON alert must have candidate or diaSource, got {keys!s:.200}")
+        yield _no_packet(
+            path,
+            f"a JSON alert must have candidate, diaSource or diaSourcesList, got {keys!s:.200}",
+        )
     elif isinstance(content, dict):
         yield RawPacket(str(path), None, data)
     else:
@@ -278,7 +285,7 @@ def _json_memory(data: bytes) -> int:
 
 
 def _is_alert(record: dict[str, object]) -> bool:
-    return any(wanted <= set(record) for wanted in _ALERT_COLUMNS)
+    return any(wanted <= set(record) for wanted in _JSON_ALERTS)
 
 
 def _read_archive(path: Path) -> Iterator[RawPacket]:

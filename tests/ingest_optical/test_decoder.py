@@ -118,7 +118,9 @@ def test_a_container_of_spark_is_read_by_its_fields(codec):
     assert decode(RawPacket("p", None, data)).survey == "ztf"
 
 
-@pytest.mark.parametrize("name", ["BabamulZtfAlert", "elasticc.v0_9.alert", "lsst.v11_1.diaSource"])
+@pytest.mark.parametrize(
+    "name", ["BabamulLsstAlert", "elasticc.v0_9.alert", "lsst.v11_1.diaSource"]
+)
 def test_a_schema_that_only_looks_like_an_alert_is_refused(name):
     data = container([ztf_record()], ztf_schema(name=name))
     with pytest.raises(MalformedAlertError, match=f"must be an alert of ZTF or LSST, got '{name}'"):
@@ -138,7 +140,7 @@ def test_a_packet_of_another_survey_than_its_topic_is_refused():
         (b"<xml/>", "Avro or JSON"),
         (b"{", "Avro or JSON"),
         (b"[1]", "must be an object"),
-        (b'{"ivorn": 1}', "candidate or diaSource"),
+        (b'{"ivorn": 1}', "candidate, diaSource or diaSourcesList"),
         (b"\0\0", "Confluent"),
         (b"{" + b" " * 2**24, "at most"),
     ],

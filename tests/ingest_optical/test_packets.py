@@ -107,11 +107,12 @@ def test_a_json_file_is_one_alert_or_a_list_of_alerts(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "rule"),
     [
-        ("a.json", b'{"ivorn": "x"}', "must have candidate or diaSource"),
-        ("a.json", b"[1, 2]", "must have candidate or diaSource"),
-        ("a.json", b"[]", "must have candidate or diaSource"),
-        ("a.json", b"3", "must have candidate or diaSource"),
-        ("a.json", b"NaN", "JSON file must be readable"),
+        ("a.json", b'{"ivorn": "x"}', "must have candidate, diaSource or diaSourcesList"),
+        ("a.json", b"[1, 2]", "must have candidate, diaSource or diaSourcesList"),
+        ("a.json", b"[]", "must have candidate, diaSource or diaSourcesList"),
+        ("a.json", b"3", "must have candidate, diaSource or diaSourcesList"),
+        ("a.json", b"nothing", "JSON file must be readable"),
+        ("a.json", b"[NaN", "JSON file must be readable"),
         ("a.parquet", b"PAR1....", "parquet file must be readable"),
         ("a.tar.gz", b"\x1f\x8bnothing", "archive must be readable"),
         ("a.tgz", b"", "archive must be readable"),
