@@ -217,6 +217,15 @@ BOMBS: Bombs = {
             ).data
         ),
     ),
+    "a text of quotes without an end, and NaN": (
+        "optical_json",
+        lambda: b'{"diaSourcesList": [NaN, "' + b'\\"' * (2**22 - 100),
+    ),
+    "a million texts and NaNs": ("optical_json", lambda: b'"N",NaN,' * 2**20),
+    "a Babamul history of 25,000 rows": (
+        "ztf",
+        lambda: optical.babamul_packet([{"jd": 2460320.0 + n / 1e4} for n in range(25_000)]).data,
+    ),
     "100 MB in an alert": (
         "optical_json",
         lambda: json.dumps(optical.ztf_record(ssnamenr="a" * HUNDRED_MB)).encode(),

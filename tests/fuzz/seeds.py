@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import tarfile
 from functools import cache, lru_cache
 from pathlib import Path
@@ -155,6 +156,7 @@ def _ztf() -> list[bytes]:
         optical.ztf_packet(record).data,
         optical.container([record], codec="deflate"),
         optical.container([record], schema=spark),
+        optical.babamul_packet().data,
     ]
 
 
@@ -176,6 +178,7 @@ def _optical_json() -> list[bytes]:
         optical.lsst_json_packet(past=[{}], forced=[{}]).data,
         json.dumps(optical.ztf_record(past=_ztf_past())).encode(),
         json.dumps({**flat, "i:objectId": "ZTF24aaaaaaa", "i:schemavsn": "4.02"}).encode(),
+        json.dumps(optical.lasair_object({}, {"diaSourceId": 5, "snr": math.nan})).encode(),
     ]
 
 

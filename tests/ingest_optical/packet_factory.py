@@ -107,6 +107,56 @@ def ztf_packet(record=None, **kwargs):
     return RawPacket("ztf/1", None, container([record or ztf_record(**kwargs)]))
 
 
+BABAMUL_ROW = {"jd": 2460321.0, "psfFlux": 9.1e10, "psfFluxErr": 9.1e9, "band": "r"}
+
+
+def babamul_record(past=({},), limits=({},), **candidate):
+    """A record of Babamul's; ``past`` and ``limits`` hold rows that override one."""
+    own = {**ZTF_CANDIDATE, "isdiffpos": True, **candidate}
+    flux = 10.0 ** (0.4 * (31.4 - own["magpsf"])) * 1e6
+    return {
+        "candid": own["candid"],
+        "objectId": "ZTF24aaaaaaa",
+        "candidate": {"psfFlux": flux, **own},
+        "prv_candidates": [{**BABAMUL_ROW, **row} for row in past],
+        "prv_nondetections": [{**BABAMUL_ROW, **row} for row in limits],
+    }
+
+
+def babamul_packet(*args, **kwargs):
+    """A packet in the order of Babamul's fields, with ours only."""
+    schema = ztf_schema(name="BabamulZtfAlert")
+    fields = {field["name"]: field for field in schema["fields"]}
+    candidate = fields["candidate"]["type"]["fields"]
+    for field in candidate:
+        if field["name"] == "isdiffpos":
+            field["type"] = "boolean"
+    candidate.append({"name": "psfFlux", "type": ["null", "double"]})
+    row = {
+        "type": "record",
+        "name": "AlertPhotometry",
+        "fields": [
+            {"name": name, "type": "string" if name == "band" else ["null", "double"]}
+            for name in BABAMUL_ROW
+        ],
+    }
+    schema["fields"] = [
+        *(fields[name] for name in ("candid", "objectId", "candidate")),
+        {"name": "prv_candidates", "type": {"type": "array", "items": row}},
+        {"name": "prv_nondetections", "type": {"type": "array", "items": "AlertPhotometry"}},
+    ]
+    record = babamul_record(*args, **kwargs)
+    return RawPacket("babamul/1", None, container([record], schema))
+
+
+def lasair_object(*sources, **more):
+    """An object of Lasair's with these sources."""
+    rows = [{**LSST_SOURCE, **source} for source in sources]
+    for source in rows:
+        source["decl"] = source.pop("dec")
+    return {"diaSourcesList": rows, **more}
+
+
 LSST_SOURCE = {
     "diaSourceId": 170028510604689511,
     "visit": 2026021800242,

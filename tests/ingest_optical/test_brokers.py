@@ -14,7 +14,13 @@ from correlator.object import apply_alert, object_of
 from ingest_optical import babamul, json_text
 from ingest_optical.decoder import decode, decode_prefix
 from ingest_optical.packets import RawPacket, read_packets
-from tests.ingest_optical.packet_factory import LSST_SOURCE, ZTF_CANDIDATE
+from tests.ingest_optical.packet_factory import (
+    LSST_SOURCE,
+    ZTF_CANDIDATE,
+    babamul_packet,
+    babamul_record,
+    lasair_object,
+)
 
 BABAMUL = "optical/brokers/skyportal_cassettes/babamul_alert.avro"
 LASAIR = "optical/lsst/lasair/170019695454847192_object.json"
@@ -26,16 +32,8 @@ def row(jd, mag_ab=19.0, band="r", sign=1.0, snr=10.0):
     return {"jd": jd, "psfFlux": flux, "psfFluxErr": abs(flux) / snr, "band": band}
 
 
-def babamul_alert(past=(), limits=(), **values):
-    candidate = {**ZTF_CANDIDATE, "isdiffpos": True, **values}
-    candidate.setdefault("psfFlux", row(0.0, candidate["magpsf"])["psfFlux"])
-    record = {
-        "candid": candidate["candid"],
-        "objectId": "ZTF24aaaaaaa",
-        "candidate": candidate,
-        "prv_candidates": list(past),
-        "prv_nondetections": list(limits),
-    }
+def babamul_alert(past=(), limits=(), **candidate):
+    record = babamul_record(past, limits, **candidate)
     return babamul.to_first_look(record, "p").with_past(record, None)
 
 
@@ -50,6 +48,12 @@ def test_a_candidate_of_babamul_is_one_of_ztf_and_its_fluxes_become_nanojansky()
     assert fading.flux_njy == pytest.approx(-flux_of_mag(20.0))
     assert fading.flux_err_njy == pytest.approx(flux_of_mag(20.0) / 10.0)
     assert alert.time_unix_s - rising.time_unix_s == pytest.approx(86_400.0, abs=1e-3)
+
+
+def test_a_packet_of_babamul_is_known_by_its_name():
+    alert = decode(babamul_packet(), max_points=None)
+    assert (alert.schema_version, len(alert.history), len(alert.limits)) == ("babamul", 1, 1)
+    assert decode_prefix(babamul_packet()) == dataclasses.replace(alert, history=(), limits=())
 
 
 def test_the_own_detection_is_no_earlier_one():
@@ -136,10 +140,7 @@ def test_a_real_object_of_lasair_is_its_newest_source(real_data):
 
 
 def lasair(*sources, **more):
-    rows = [{**LSST_SOURCE, **source} for source in sources]
-    for source in rows:
-        source["decl"] = source.pop("dec")
-    return RawPacket("p", None, orjson.dumps({"diaSourcesList": rows, **more}))
+    return RawPacket("p", None, orjson.dumps(lasair_object(*sources, **more)))
 
 
 def test_the_newest_source_of_a_lasair_object_is_the_alert_in_any_order():
