@@ -10,6 +10,16 @@ from correlator.nature import NO_BURSTS, Nature
 HOUR_S = 3600.0
 DAY_S = 86_400.0
 
+AT_POSITION_ARCSEC = 1.5
+"""An entry of a catalogue so near is what is at the position (Fink's radius for VSX, GCVS, TNS)."""
+
+SIGNIFICANT_PARALLAX = 5.0
+"""Parallax over its error from which on it is a star of ours (Fink, LSST blocks: Plx/e_Plx > 5)."""
+
+EXTRAGALACTIC_Z = 0.002
+"""Redshift from which on it is outside: 600 km/s, more than a star bound to the Galaxy has near the
+Sun (528 km/s; Deason et al. 2019)."""
+
 
 class EventClass(StrEnum):
     """What an event is to the join: it chooses window, kernel and value."""
