@@ -1,0 +1,1 @@
+"""Catalogues of the sky on disk: built once of published files, then asked about positions."""
