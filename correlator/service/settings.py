@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from correlator.nature import NO_BURSTS, Nature
 from correlator.policy import Policy
 from ingest_optical.registry import RUBIN_REGISTRY
+from storage.catalogs import MEMORY_BYTES
 from streams.edge_source import SourceSettings, servers_and_topic
 from streams.gcn_settings import GcnSettings, topics_named
 from streams.map_url import MAP_HOSTS
@@ -85,6 +86,10 @@ class Settings(BaseSettings):
     map_cache: Path = Field(Path("data/maps"), description="folder of fetched sky maps")
 
     models: Path = Field(Path("data/models"), description="folder of models; none need be in it")
+    catalogs: Path = Field(Path("data/catalogs"), description="folder of catalogues of the sky")
+    catalog_bytes: int = Field(
+        MEMORY_BYTES, ge=0, description="memory for the entries of all catalogues"
+    )
 
     author_ivorn: str = Field(
         UNNAMED_AUTHOR.ivorn, pattern=r"^ivo://[^#\s]+$", description="who sends our VOEvents"

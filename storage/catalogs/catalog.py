@@ -22,14 +22,12 @@ from numpy.typing import NDArray
 from correlator.crossmatch import CatalogAnswer, CatalogTag, SkyClass
 from skymaps.healpix import MAX_ORDER, Positions
 from skymaps.neighbours import Near, Neighbours, Points, in_order, near
+from storage.catalogs import MEMORY_BYTES
 from storage.catalogs.description import Description, read_description
 from storage.catalogs.entries import FIXED, INDEX
 from storage.catalogs.errors import CatalogError
 
 Indices = NDArray[np.int64]
-
-MEMORY_BYTES = 2**30
-"""What the entries of all catalogues of a store take together, unless one says otherwise."""
 
 _SHARE = 2
 """A catalogue is kept whole if so many of its size fit the memory of all."""
