@@ -31,6 +31,7 @@ _COMMANDS = {
     "joint": "joint:joint",
     "voevent": "voevent:voevent",
     "export": "export:export",
+    "catalogs": "catalogs:catalogs",
     "simulate": "simulate:simulate",
     "models": "models:models",
     "db": "db:db",
