@@ -13,6 +13,7 @@ from correlator.nature import NO_BURSTS, Nature
 from correlator.policy import Policy
 from ingest_optical.registry import RUBIN_REGISTRY
 from storage.catalogs import MEMORY_BYTES
+from streams.cds_settings import CDS_URL, SIMBAD, CdsSettings
 from streams.edge_source import SourceSettings, servers_and_topic
 from streams.gcn_settings import GcnSettings, topics_named
 from streams.map_url import MAP_HOSTS
@@ -91,6 +92,11 @@ class Settings(BaseSettings):
         MEMORY_BYTES, ge=0, description="memory for the entries of all catalogues"
     )
 
+    cds_xmatch: bool = Field(False, description="let `catalogs match` ask the service of CDS, too")
+    cds_url: str = Field(CDS_URL, pattern=r"^https?://", description="where that service is")
+    cds_table: str = Field(SIMBAD, description="whom it asks: simbad, or vizier:TABLE")
+    cds_timeout_s: float = Field(20.0, gt=0.0, description="longest wait for one answer of it")
+
     author_ivorn: str = Field(
         UNNAMED_AUTHOR.ivorn, pattern=r"^ivo://[^#\s]+$", description="who sends our VOEvents"
     )
@@ -157,6 +163,9 @@ class Settings(BaseSettings):
     def model_settings(self) -> ModelSettings:
         """Where the models are, and how they are run."""
         return ModelSettings(self.models)
+    def cds(self) -> CdsSettings:
+        """How the cross-match service of CDS is asked."""
+        return CdsSettings(url=self.cds_url, table=self.cds_table, timeout_s=self.cds_timeout_s)
 
     def stream_settings(self) -> StreamSettings:
         """What the streaming layer needs of them."""
