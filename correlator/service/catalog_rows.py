@@ -13,12 +13,14 @@ import numpy as np
 from correlator.crossmatch import CatalogAnswer, CatalogTag, placement
 from correlator.errors import ConfigurationError
 from correlator.host import Host, hosts
+from correlator.service.cds import ask_cds
 from skymaps.healpix import Positions
 from storage.catalogs.catalog import Catalog, CatalogStore
 from storage.catalogs.description import Description
 from storage.catalogs.entries import Refused, entries_of
 from storage.catalogs.mapping import Mapping
 from storage.catalogs.tables import read_chunks
+from streams.cds_settings import CdsSettings
 
 Row = dict[str, Any]
 
@@ -116,9 +118,15 @@ def match_rows(
     radius_arcsec: float | None,
     *,
     nearest: bool,
+    cds: CdsSettings | None = None,
 ) -> Iterator[Row]:
-    """What each catalogue says of each position, and what follows from it."""
+    """What each catalogue says of each position, and what follows from it.
+
+    ``cds``: how the service of CDS is asked, too; None for not at all.
+    """
     said = [catalog.answers(positions, radius_arcsec, nearest=nearest) for catalog in catalogs]
+    if cds is not None:
+        said.append(ask_cds(cds, positions))
     places = zip(ids, positions.ra_deg.tolist(), positions.dec_deg.tolist(), strict=True)
     for (name, ra_deg, dec_deg), answers in zip(places, zip(*said, strict=True), strict=True):
         tags = [tag for answer in answers for tag in answer.tags]

@@ -91,6 +91,29 @@ def test_a_version_can_be_named(folder):
     assert row["answers"][0]["tags"][0]["version"] == version
 
 
+def test_an_outage_of_cds_is_unknown_and_changes_no_class(folder, monkeypatch):
+    monkeypatch.setenv("CORRELATOR_CDS_URL", "http://127.0.0.1:9/sync")  # nobody is there
+    for place in (("197.450374", "-23.381495"), ("0.0", "0.0")):
+        [without] = said("match", *place, folder=folder)
+        [with_it] = said("match", *place, "--cds", folder=folder)
+        outage = with_it["answers"].pop()
+        assert (outage["catalog"], outage["state"]) == ("cds:simbad", "unknown")
+        assert "ClientConnectorError" in outage["reason"]
+        assert with_it == without
+
+
+def test_cds_is_not_asked_unless_configured(folder, monkeypatch):
+    def ask(*_):
+        raise AssertionError("nobody wanted that")
+
+    monkeypatch.setattr(catalog_rows, "ask_cds", ask)
+    monkeypatch.setenv("CORRELATOR_CDS_XMATCH", "true")
+    assert said("match", "0.0", "0.0", "--no-cds", folder=folder)
+    assert isinstance(run("match", "0.0", "0.0", folder=folder).exception, AssertionError)
+    monkeypatch.delenv("CORRELATOR_CDS_XMATCH")
+    assert said("match", "0.0", "0.0", folder=folder)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -105,6 +105,9 @@ def list_command(folder: Path | None, as_json: bool) -> None:
     "--radius", "radius_arcsec", type=click.FloatRange(0.0, MAX_RADIUS_ARCSEC),
     help="How far to look [arcsec]; default: each catalogue's own.",
 )  # fmt: skip
+@click.option(
+    "--cds/--no-cds", default=None, help="Ask the service of CDS, too; default: as configured."
+)
 @click.option("--nearest", is_flag=True, help="The nearest entry of each catalogue only.")
 @folder_option
 @json_option
@@ -114,6 +117,7 @@ def match(
     file: Path | None,
     names: tuple[str, ...],
     radius_arcsec: float | None,
+    cds: bool | None,
     nearest: bool,
     folder: Path | None,
     as_json: bool,
@@ -122,12 +126,14 @@ def match(
 
     Example: correlator catalogs match 197.450374 -23.381495 --catalog ongc
     """
-    store = _store(folder)
+    settings, store = Settings(), _store(folder)
     opened = [store.open(name) for name in names or store.names()]
-    if not opened:
+    asks_cds = settings.cds_xmatch if cds is None else cds
+    if not opened and not asks_cds:
         raise ConfigurationError(f"{store.root}: no catalogue is there; see `catalogs build`")
     ids, positions = _positions(ra_deg, dec_deg, file)
-    rows = list(match_rows(opened, ids, positions, radius_arcsec, nearest=nearest))
+    service = settings.cds() if asks_cds else None
+    rows = list(match_rows(opened, ids, positions, radius_arcsec, nearest=nearest, cds=service))
     if as_json:
         print_json(rows)
         return
