@@ -39,26 +39,57 @@ FINEST_ORDER = 8
 _RUN_BATCH_ROWS = 16_384
 """Rows of each run that are in memory at once."""
 
+MOST_RUNS = 200
+"""So many runs become one: each is an open file, and a batch in memory."""
+
 
 @dataclass
 class _Runs:
     """What is read so far: sorted pieces on disk, and how many entries each cell has."""
 
     folder: Path
+    schema: pa.Schema
     counts: NDArray[np.int64] = field(
         default_factory=lambda: np.zeros(12 * 4**FINEST_ORDER, dtype=np.int64)
     )
-    paths: list[Path] = field(default_factory=list)
+    merged: list[Path] = field(default_factory=list)
+    latest: list[Path] = field(default_factory=list)
+    _n_written: int = 0
 
     def add(self, entries: pa.Table) -> None:
+        """Some more entries, in any order."""
         if not len(entries):
             return
-        path = self.folder / f"{len(self.paths)}.parquet"
-        pq.write_table(_sorted(entries), path, row_group_size=_RUN_BATCH_ROWS)
-        self.paths.append(path)
+        self.latest.append(self._next_path())
+        pq.write_table(_sorted(entries), self.latest[-1], row_group_size=_RUN_BATCH_ROWS)
         cells = coarsen(entries.column(INDEX).to_numpy(), FINEST_ORDER)
         which, count = np.unique(cells, return_counts=True)
         self.counts[which] += count
+        if len(self.latest) >= MOST_RUNS:
+            self._merge()
+
+    def cells(self, paths: Sequence[Path], most_rows: int) -> Iterator[tuple[Partition, pa.Table]]:
+        """Entries of some runs, sorted, cell by cell."""
+        with ExitStack() as stack:
+            readers = [_Reader(stack.enter_context(closing(pq.ParquetFile(p)))) for p in paths]
+            for cell in cells_of(self.counts, most_rows):
+                end = (cell.pixel + 1) << (2 * (MAX_ORDER - cell.order))
+                pieces = [piece for reader in readers for piece in reader.below(end)]
+                yield cell, _sorted(pa.Table.from_batches(pieces, self.schema)).combine_chunks()
+
+    def _merge(self) -> None:
+        path = self._next_path()
+        with pq.ParquetWriter(path, self.schema) as writer:
+            for _, entries in self.cells(self.latest, MOST_ROWS):
+                writer.write_table(entries, row_group_size=_RUN_BATCH_ROWS)
+        for old in self.latest:
+            old.unlink()
+        self.merged.append(path)
+        self.latest = []
+
+    def _next_path(self) -> Path:
+        self._n_written += 1
+        return self.folder / f"{self._n_written}.parquet"
 
 
 def build_catalog(
@@ -99,15 +130,15 @@ def build_catalog(
     try:
         refused = Refused()
         (scratch / "runs").mkdir()
-        runs = _Runs(scratch / "runs")
+        runs = _Runs(scratch / "runs", schema_of(mapping))
         for path in files:
             for chunk in read_chunks(path, mapping, _teller(path, refused)):
                 runs.add(entries_of(chunk, mapping, path, refused))
-        if not runs.paths:
+        if not runs.counts.any():
             rules = "; ".join(f"{rule}: {n}" for rule, n in refused.n_rows.items())
             raise CatalogError(name, "a catalogue has entries", rules or "no row")
         built = scratch / "catalog"
-        partitions, n_bytes, content = _filled(built, runs, schema_of(mapping), most_rows)
+        partitions, n_bytes, content = _filled(built, runs, most_rows)
         description = Description(
             name=name, version=content[:12], title=mapping.title, licence=mapping.licence,
             mapping=mapping.name, epoch_year=mapping.epoch_year,
@@ -138,24 +169,18 @@ def _put(built: Path, home: Path, version: str) -> None:
     pointer.replace(home / "current")
 
 
-def _filled(
-    folder: Path, runs: _Runs, schema: pa.Schema, most_rows: int
-) -> tuple[list[Partition], int, str]:
+def _filled(folder: Path, runs: _Runs, most_rows: int) -> tuple[list[Partition], int, str]:
     """Write the cells; which they are, their memory [bytes], and the hash of all entries."""
-    content = [hashlib.sha256(column.encode()) for column in schema.names]
-    partitions, n_bytes = cells_of(runs.counts, most_rows), 0
-    with ExitStack() as stack:
-        readers = [_Reader(stack.enter_context(closing(pq.ParquetFile(p)))) for p in runs.paths]
-        for partition in partitions:
-            end = (partition.pixel + 1) << (2 * (MAX_ORDER - partition.order))
-            pieces = [piece for reader in readers for piece in reader.below(end)]
-            entries = _sorted(pa.Table.from_batches(pieces, schema)).combine_chunks()
-            n_bytes += entries.nbytes
-            path = folder / partition.file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(entries, path, compression="zstd", row_group_size=2**16)
-            for known, column in zip(content, entries.columns, strict=True):
-                known.update(_bytes_of(column))
+    content = [hashlib.sha256(column.encode()) for column in runs.schema.names]
+    partitions, n_bytes = [], 0
+    for partition, entries in runs.cells([*runs.merged, *runs.latest], most_rows):
+        partitions.append(partition)
+        n_bytes += entries.nbytes
+        path = folder / partition.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(entries, path, compression="zstd", row_group_size=2**16)
+        for known, column in zip(content, entries.columns, strict=True):
+            known.update(_bytes_of(column))
     whole = hashlib.sha256(b"".join(known.digest() for known in content))
     return partitions, n_bytes, whole.hexdigest()
 

@@ -154,9 +154,10 @@ def test_the_nearest_is_the_first_and_nothing_there_is_an_answer(many):
     n_files=st.integers(1, 4),
     chunk_rows=st.integers(15, 90),
     most_rows=st.integers(1, 200),
+    most_runs=st.integers(2, 4),
 )
 def test_the_version_follows_from_the_entries_alone(
-    tmp_path_factory, seed, n_files, chunk_rows, most_rows
+    tmp_path_factory, seed, n_files, chunk_rows, most_rows, most_runs
 ):
     folder = tmp_path_factory.mktemp("v")
     table = some_rows(120)
@@ -170,6 +171,7 @@ def test_the_version_follows_from_the_entries_alone(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tables, "CHUNK_ROWS", chunk_rows)
         patch.setattr(build, "_RUN_BATCH_ROWS", 7)
+        patch.setattr(build, "MOST_RUNS", most_runs)
         one = build_catalog(folder / "a", "x", files, HOW, most_rows=most_rows)
     other = build_catalog(folder / "b", "x", [written(table, folder / "all.parquet")], HOW)
     assert one.version == other.version
