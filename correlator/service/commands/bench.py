@@ -14,6 +14,7 @@ from correlator.errors import ConfigurationError
 _COMMANDS = {
     "decode": "decode_command:decode_command",
     "features": "features_command:features_command",
+    "crossmatch": "crossmatch_command:crossmatch_command",
     "ingest": "ingest_command:ingest_command",
     "stream": "stream_command:stream_command",
     "latency": "latency_command:latency_command",
