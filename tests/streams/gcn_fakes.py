@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from confluent_kafka import OFFSET_END, OFFSET_INVALID, KafkaException, TopicPartition
+from structlog.testing import capture_logs
 
 from streams.edge_outbox import Outbox
 from streams.gcn_beginning import Beginning
@@ -20,6 +23,18 @@ from tests.streams.edge_fakes import FakeProducer, Message, nothing
 TOPIC = "gcn.notices.mission"
 NOW_UNIX_S = 1_777_593_600.0
 SETTINGS = GcnSettings("group", (TOPIC,), mirror="127.0.0.1:1")
+
+
+@contextmanager
+def all_logs():
+    """What is logged meanwhile, down to the least, whatever an earlier test has configured."""
+    kept = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(0))
+    try:
+        with capture_logs() as logs:
+            yield logs
+    finally:
+        structlog.configure(**kept)
 
 
 @dataclass

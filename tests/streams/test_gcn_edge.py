@@ -10,7 +10,6 @@ import pytest
 from confluent_kafka import TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
 
 from correlator.wire import of_json
 from ingest_vo.reader import MAX_PACKET_BYTES
@@ -18,7 +17,7 @@ from streams.gcn_settings import GCN_HEARTBEAT
 from streams.heartbeat import Heartbeat
 from streams.spool import SpoolError
 from tests.streams.edge_fakes import Fault
-from tests.streams.gcn_fakes import NOW_UNIX_S, TOPIC, Harness, heartbeat, notice
+from tests.streams.gcn_fakes import NOW_UNIX_S, TOPIC, Harness, all_logs, heartbeat, notice
 
 A, BEAT = (TOPIC, 0), (GCN_HEARTBEAT, 0)
 
@@ -280,7 +279,7 @@ def test_a_heartbeat_is_neither_kept_nor_committed(a_harness):
 
 def test_a_full_spool_pauses_the_notices_and_drops_none(a_harness):
     harness = a_harness(answer=later, most_spool_bytes=100_000)
-    with capture_logs() as logs:
+    with all_logs() as logs:
         harness.turn(notice(0, bytes(200_000)), after_s=1.0)
         harness.turn(after_s=1.0)
         harness.turn(heartbeat(), after_s=1.0)
@@ -301,7 +300,7 @@ def test_a_full_spool_pauses_the_notices_and_drops_none(a_harness):
 
 def test_a_silence_is_told_of_once_in_the_log_and_in_every_heartbeat_until_it_is_over(a_harness):
     harness = a_harness()
-    with capture_logs() as logs:
+    with all_logs() as logs:
         for _ in range(3):
             harness.turn(heartbeat(), after_s=50.0)
         assert beat_of(harness).complaint is None
@@ -377,7 +376,7 @@ def test_its_heartbeat_says_where_it_stands(a_harness):
 
 def test_the_log_counts_by_topic(a_harness):
     harness = a_harness((TOPIC, 0), ("igwn.gwalert", 0), BEAT)
-    with capture_logs() as logs:
+    with all_logs() as logs:
         harness.turn(notice(0), notice(0, topic="igwn.gwalert"), notice(1), heartbeat())
         harness.turn(after_s=30.0)
     (said,) = [line for line in logs if line["event"] == "gcn_stats"]

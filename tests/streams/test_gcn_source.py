@@ -9,7 +9,6 @@ import pytest
 from confluent_kafka import OFFSET_END, OFFSET_INVALID, KafkaError, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
 
 from streams import gcn_source as module
 from streams.edge_source import SourceError
@@ -17,7 +16,7 @@ from streams.gcn_beginning import Beginning
 from streams.gcn_settings import GCN_HEARTBEAT
 from streams.gcn_source import GcnSource
 from tests.streams.edge_fakes import Fault, Message, the_end
-from tests.streams.gcn_fakes import SETTINGS, TOPIC, FakeGcn, heartbeat, notice
+from tests.streams.gcn_fakes import SETTINGS, TOPIC, FakeGcn, all_logs, heartbeat, notice
 
 A, B, C = ((TOPIC, n) for n in range(3))
 BEAT = (GCN_HEARTBEAT, 0)
@@ -165,7 +164,7 @@ def test_a_pause_is_not_for_the_heartbeat():
 def test_a_topic_without_notices_is_one_line_in_the_log(code):
     source, consumer = a_source()
     absent = Message(None, -1, 0, "gcn.classic.voevent.RARE", fault=Fault(code))
-    with capture_logs() as logs:
+    with all_logs() as logs:
         for _ in range(3):
             consumer.batches.append([absent, notice(0)])
             assert source.read(10, 0.0) == []
@@ -192,7 +191,7 @@ def test_a_client_that_does_not_close_is_left_to_itself(monkeypatch):
     closes = threading.Event()
     source, _ = a_source(close_waits_for=closes)
     begun = time.monotonic()
-    with capture_logs() as logs:
+    with all_logs() as logs:
         source.give_up()
     assert time.monotonic() - begun < 20.0
     assert [line["event"] for line in logs] == ["source_does_not_close"]
