@@ -163,6 +163,7 @@ class Settings(BaseSettings):
     def model_settings(self) -> ModelSettings:
         """Where the models are, and how they are run."""
         return ModelSettings(self.models)
+
     def cds(self) -> CdsSettings:
         """How the cross-match service of CDS is asked."""
         return CdsSettings(url=self.cds_url, table=self.cds_table, timeout_s=self.cds_timeout_s)
