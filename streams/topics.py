@@ -48,7 +48,7 @@ OPTICAL_ALERTS = Topic("optical.alerts", "object id", "slim Alert", 16, 15 * DAY
 EXPOSURES = Topic("exposures", "survey", "Exposure", 1, 60 * DAY_S)
 NOTICES_RAW = Topic(
     "notices.raw",
-    "notice id",
+    "name of the packet",
     "bytes as received",
     1,
     30 * DAY_S,
