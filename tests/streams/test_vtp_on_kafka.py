@@ -144,7 +144,7 @@ def test_notices_come_in_and_coincidences_go_out(own_kafka_server, real_data, tm
         wait_until(lambda: "New subscriber" in a.said(), what="our subscription")
         tell(servers, going[:half])
         sent = send_all(address, real_voevents(real_data))
-        assert len(sent) >= 400
+        assert len(sent) >= 400, a.said()[-3000:]
         sent += send_all(address, coming[:third])
         kafka.stop()
         back_at = time.monotonic() + KAFKA_AWAY_S
