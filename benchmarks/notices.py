@@ -60,7 +60,8 @@ def notice_rows(effort: Effort, real_data: Path) -> Iterator[SkyRow]:
     peers: dict[str, Read] = {TREE: notice_peers.voevent_parse, MODEL: _model, MAP: _map}
     every: dict[str, list[bytes]] = {}
     for name, packets in packets_by_mission(real_data).items():
-        _accustom(packets)
+        if name.endswith("-voevent"):
+            _accustom(packets)
         found = {peer: _readable(packets, read) for peer, read in peers.items()}
         for peer, readable in found.items():
             if readable:
@@ -77,7 +78,7 @@ def notice_rows(effort: Effort, real_data: Path) -> Iterator[SkyRow]:
 
 def _accustom(packets: Sequence[bytes]) -> None:
     """Read packets until all their shapes are learned, as they are of a stream that goes on."""
-    for _ in range(6 * LEARN_EVERY):
+    for _ in range(3 * LEARN_EVERY):
         _each(_ours, packets)
 
 
