@@ -36,10 +36,10 @@ MOST_ROWS = 262_144
 FINEST_ORDER = 8
 """No file holds less than one cell of that order (14 arcmin)."""
 
-_RUN_BATCH_ROWS = 16_384
+_RUN_BATCH_ROWS = 8_192
 """Rows of each run that are in memory at once."""
 
-MOST_RUNS = 200
+MOST_RUNS = 100
 """So many runs become one: each is an open file, and a batch in memory."""
 
 
@@ -71,7 +71,10 @@ class _Runs:
     def cells(self, paths: Sequence[Path], most_rows: int) -> Iterator[tuple[Partition, pa.Table]]:
         """Entries of some runs, sorted, cell by cell."""
         with ExitStack() as stack:
-            readers = [_Reader(stack.enter_context(closing(pq.ParquetFile(p)))) for p in paths]
+            readers = [
+                _Reader(stack.enter_context(closing(pq.ParquetFile(p, pre_buffer=False))))
+                for p in paths
+            ]
             for cell in cells_of(self.counts, most_rows):
                 end = (cell.pixel + 1) << (2 * (MAX_ORDER - cell.order))
                 pieces = [piece for reader in readers for piece in reader.below(end)]
@@ -217,7 +220,9 @@ class _Reader:
     """Goes once through a run, in the order of the sky."""
 
     def __init__(self, file: pq.ParquetFile) -> None:
-        self._batches: Iterator[pa.RecordBatch] = file.iter_batches(_RUN_BATCH_ROWS)
+        self._batches: Iterator[pa.RecordBatch] = file.iter_batches(
+            _RUN_BATCH_ROWS, use_threads=False
+        )
         self._rest: pa.RecordBatch | None = None
 
     def below(self, end: int) -> Iterable[pa.RecordBatch]:

@@ -117,7 +117,7 @@ Columns = Iterator[dict[str, pa.Array]]
 
 def _parquet(path: Path, mapping: Mapping, refuse: Refuse) -> Columns:
     del refuse
-    with closing(pq.ParquetFile(path)) as file:
+    with closing(pq.ParquetFile(path, pre_buffer=False)) as file:
         names = wanted_columns(path, file.schema_arrow.names, mapping)
         for batch in file.iter_batches(CHUNK_ROWS, columns=names):
             yield {name: batch.column(name) for name in names}

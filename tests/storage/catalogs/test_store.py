@@ -148,6 +148,25 @@ def test_the_nearest_is_the_first_and_nothing_there_is_an_answer(many):
     assert separations == sorted(separations)
 
 
+def most_held(folder, n_groups, n_rows=50_000):
+    """Most bytes of Arrow while a file of so many row groups is read."""
+    path = written(some_rows(n_rows * n_groups).select(["ra", "dec", "z"]), folder / "a.parquet")
+    pq.write_table(pq.read_table(path), path, row_group_size=n_rows)
+    held, before = [], pa.total_allocated_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "CHUNK_ROWS", n_rows)
+        for _ in tables.read_chunks(path, HOW, print):
+            held.append(pa.total_allocated_bytes() - before)
+    assert len(held) == n_groups
+    return max(held)
+
+
+def test_a_larger_file_takes_no_more_memory(tmp_path):
+    """pyarrow reads a whole file ahead unless it is told not to."""
+    a_group = 3 * 8 * 50_000
+    assert most_held(tmp_path / "b", 12) <= most_held(tmp_path / "a", 4) + a_group
+
+
 @settings(max_examples=10, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
