@@ -20,7 +20,7 @@ def test_the_command_prints_one_document():
     done = CliRunner().invoke(crossmatch_command, arguments)
     assert done.exit_code == 0, done.output
     rows = {row["name"]: row for row in orjson.loads(done.stdout)}
-    for shape in ("anywhere", "visit"):
+    for shape in ("anywhere", "visit", "night"):
         for peer in ("astropy", "kdtree"):
             row = rows[f"crossmatch-{shape}-{peer}"]
             assert math.isfinite(row["ratio"])
