@@ -142,7 +142,7 @@ def _matched(notices: Iterable[Notice], options: JoinOptions) -> list[tuple[Noti
     matched = []
     for key in sorted(by_event):
         event = event_of(by_event[key])
-        if event.state not in admitted:
+        if event.state not in admitted or event.is_retracted:
             continue
         for notice in event.notices:
             t0 = event.event_unix_s if notice.event_unix_s is None else notice.event_unix_s

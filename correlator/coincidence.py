@@ -123,7 +123,7 @@ def coincidence_id(event_key: str, object_key: str) -> str:
 
 def admission(event: Event, policy: Policy) -> Miss | None:
     """Why an event does not reach the join at all; None when it does."""
-    if event.state is EventState.RETRACTED:
+    if event.is_retracted:
         return Miss.NOT_LIVE
     if event.state is EventState.TEST and not policy.include_tests:
         return Miss.NOT_LIVE

@@ -76,6 +76,13 @@ class Event:
     verdicts: tuple[Verdict, ...] = ()
 
     @property
+    def is_retracted(self) -> bool:
+        """Whether nothing of it stands; a test that was taken back is a test by its state."""
+        return self.state is EventState.RETRACTED or any(
+            verdict.nature is Nature.RETRACTED for verdict in self.verdicts
+        )
+
+    @property
     def event_class(self) -> EventClass | None:
         """What the event is to the join; None for what has no optical counterpart to look for."""
         match self.messenger:

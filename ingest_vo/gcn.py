@@ -19,7 +19,7 @@ from correlator.notice import Messenger, Notice
 from ingest_vo import rules, systematics
 from ingest_vo.error_regions import box_of, ellipse_of
 from ingest_vo.fermi import GBM_NATURES
-from ingest_vo.igwn import drill_of, localization_of_fits
+from ingest_vo.igwn import SUPEREVENT_ID, drill_of, localization_of_fits
 from ingest_vo.json_packet import JsonPacket
 from ingest_vo.multiplets import interval_of
 from ingest_vo.systematics import RadiusMeaning
@@ -229,7 +229,9 @@ def _drill(packet: JsonPacket, path: str, tense: str) -> tuple[Verdict, ...]:
         return (Verdict(Nature.TEST, "$schema"),)
     if "99999" in packet.texts("id"):
         return (Verdict(Nature.TEST, "id"),)
-    return drill_of(packet.text("ref_ID") or "", "ref_ID")
+    superevent_id = packet.text("ref_ID") or ""
+    # Of other searches it is the name of a source: TXS 0506+056, M31.
+    return drill_of(superevent_id, "ref_ID") if SUPEREVENT_ID.fullmatch(superevent_id) else ()
 
 
 def _t0(

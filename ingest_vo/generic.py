@@ -101,7 +101,7 @@ def _said(packet: VOEventPacket, base: Notice) -> Iterator[Verdict]:
     """Tests of ANTARES (``isRealAlert=false``) and KM3NeT (``Alert_Tense=test``); what is known."""
     if (packet.text("isRealAlert") or "true").lower() == "false":
         yield Verdict(Nature.TEST, "isRealAlert")
-    elif packet.text("Alert_Tense") in ("test", "injection"):
+    elif packet.text("Alert_Tense") in ("test", "injection", "commanded"):
         yield Verdict(Nature.TEST, "Alert_Tense")
     if packet.text("Alert_Type") == "retraction" and not base.is_retraction:
         yield Verdict(Nature.RETRACTED, "Alert_Type")

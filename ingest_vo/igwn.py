@@ -27,7 +27,7 @@ from skymaps.localization import Localization
 ALERT_RANK = 10
 """One rank for all of LVK's alerts: time decides."""
 
-_SUPEREVENT_ID = re.compile(r"[MT]?S\d{6}[a-z]{1,6}", re.ASCII)
+SUPEREVENT_ID = re.compile(r"[MT]?S\d{6}[a-z]{1,6}", re.ASCII)
 _ALERT_TYPE = re.compile(r"[A-Z][A-Z_]{2,31}", re.ASCII)
 
 
@@ -45,7 +45,7 @@ def drill_of(superevent_id: str, field: str) -> tuple[Verdict, ...]:
 def to_notice(packet: JsonPacket) -> Notice:
     """Notice of an IGWN alert."""
     superevent_id = packet.required_text("superevent_id")
-    if _SUPEREVENT_ID.fullmatch(superevent_id) is None:
+    if SUPEREVENT_ID.fullmatch(superevent_id) is None:
         raise MalformedNoticeError(
             packet.name, "superevent_id must be like S240115k, MS240115k or TS240115k",
             superevent_id,

@@ -54,7 +54,7 @@ _IN_VALUE, _IN_TEXT = r"[ !#-%'-;=?-~]", r"[ !-%'-;=?-~]"
 """Printable ASCII without quote, ``&``, ``<`` and ``>``; in a text the quote is itself."""
 
 _MARK = "@@{}@@"
-_IS_MARK = re.compile(r"@@(\d+)@@")
+_IS_MARK = re.compile(r"@@(\d{1,5})@@", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,8 @@ class Shape:
     """
 
     def __init__(self, text: str, said: Spelled) -> None:
+        if "@@" in repr(said):
+            raise UnshapedError("it says what marks a wild card, in other letters")
         wild = list(_wild_places(text))
         marked = _filled(text, wild, [_MARK.format(n) for n in range(len(wild))])
         try:

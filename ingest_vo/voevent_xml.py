@@ -25,7 +25,7 @@ MAX_DEPTH = 50
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-_DECLARED_ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([^"']{0,40})["']""")
+_DECLARED_ENCODING = re.compile(rb"""\sencoding\s*=\s*["']([^"']*)["']""")
 _ENCODINGS = frozenset({b"utf-8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin-1"})
 
 
@@ -106,13 +106,11 @@ def _checked_root(packet: bytes, name: str) -> etree._Element:
     # whatever the parser is told. A declared encoding that could hide the word is refused.
     if b"!" in packet and (b"<!DOCTYPE" in packet or b"<!ENTITY" in packet):
         raise MalformedNoticeError(name, "XML must not hold a DTD or an entity")
-    encoding = _DECLARED_ENCODING.match(packet)
-    if b"\0" in packet or (encoding and encoding[1].lower() not in _ENCODINGS):
-        said = encoding[1] if encoding else None
-        raise MalformedNoticeError(name, "XML must be in UTF-8, ASCII or ISO 8859-1", said)
+    content = packet.removeprefix(BYTE_ORDER_MARK).strip()
+    _check_encoding(content, name)
     try:
         parser = _OF_THREAD.parser
-        root = etree.fromstring(packet.removeprefix(BYTE_ORDER_MARK).strip(), parser)
+        root = etree.fromstring(content, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise MalformedNoticeError(name, "XML must be well-formed", str(error)) from None
     # A prefix that is not declared passes the parser if only a warning follows it.
@@ -124,6 +122,21 @@ def _checked_root(packet: bytes, name: str) -> etree._Element:
     if tag != "VOEvent":
         raise MalformedNoticeError(name, "the root of an XML notice must be VOEvent", tag)
     return root
+
+
+def _check_encoding(content: bytes, name: str) -> None:
+    """Refuse what a parser would read otherwise than as ASCII and the bytes above it."""
+    rule = "XML must be in UTF-8, ASCII or ISO 8859-1"
+    if not content.startswith(b"<") or b"\0" in content:
+        raise MalformedNoticeError(name, rule, content[:16])
+    if not content.startswith(b"<?xml"):
+        return
+    declaration, closed, _ = content.partition(b"?>")
+    encoding = _DECLARED_ENCODING.search(declaration)
+    said = encoding[1] if encoding else None
+    is_silent = said is None and b"encoding" not in declaration
+    if not closed or not (is_silent or (said is not None and said.lower() in _ENCODINGS)):
+        raise MalformedNoticeError(name, rule, said)
 
 
 class _Parser(threading.local):

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from correlator.nature import NO_BURSTS, Nature
+from correlator.nature import DRILLS, NO_BURSTS, Nature
 from correlator.policy import Policy
 from ingest_optical.registry import RUBIN_REGISTRY
 from storage.catalogs import MEMORY_BYTES
@@ -102,6 +102,15 @@ class Settings(BaseSettings):
     )
     author_title: str = Field(UNNAMED_AUTHOR.title, description="the same in words")
     author_email: str | None = Field(None, description="whom to ask about them")
+
+    @field_validator("kept_out")
+    @classmethod
+    def _is_of_the_sky(cls, natures: frozenset[Nature]) -> frozenset[Nature]:
+        others = natures & (DRILLS | {Nature.RETRACTED})
+        if others:
+            said = ", ".join(sorted(others))
+            raise ValueError(f"{said}: tests have include_tests, and nothing retracted is joined")
+        return natures
 
     def author(self) -> Author:
         """Who sends our VOEvents."""

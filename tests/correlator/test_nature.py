@@ -4,11 +4,13 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from pydantic import ValidationError
 
 from correlator.coincidence import Miss, admission
 from correlator.event import EventState, event_of
 from correlator.nature import BURSTS, DRILLS, NO_BURSTS, Nature, Verdict, foremost, is_burst
 from correlator.policy import Policy
+from correlator.service.settings import Settings
 from correlator.wire import EventRecord, event_of_record, of_json, record_of_event, to_json
 from tests.builders import a_circle, a_notice
 
@@ -85,6 +87,20 @@ def test_a_mock_reaches_the_join_with_the_tests_only_and_a_flare_of_a_mock_never
     assert admission(mock, POLICY) is Miss.NOT_LIVE
     assert admission(mock, everything) is None
     assert admission(flare, everything) is Miss.NOT_A_BURST
+
+
+def test_a_mock_that_is_taken_back_is_out_of_the_join_as_a_real_event_is():
+    gone = a_notice_of("gone", -1, MOCK, RETRACTED, instrument=None)
+    event = event_of([a_notice_of("m", 10, MOCK, GRB), gone])
+    assert (event.state, event.is_retracted) == (EventState.TEST, True)
+    assert admission(event, Policy(include_tests=True)) is Miss.NOT_LIVE
+
+
+def test_the_setting_takes_natures_of_the_sky_only():
+    assert Settings(kept_out=["tgf"]).policy().kept_out == {Nature.TGF}
+    for nature in ("mock", "test", "retracted"):
+        with pytest.raises(ValidationError, match=nature):
+            Settings(kept_out=[nature])
 
 
 @pytest.mark.parametrize("nature", sorted(set(Nature) - DRILLS - {Nature.RETRACTED}))

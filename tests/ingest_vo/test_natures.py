@@ -76,6 +76,9 @@ def maxi(kind):
         (gcn(alert_type="retraction"), "retracted", "alert_type"),
         (gcn(id=["99999"]), "test", "id"),
         (gcn("icecube/lvk_nu_track_search", ref_ID="MS260605l"), "mock", "ref_ID"),
+        (gcn("km3net/alert", ref_ID="TXS 0506+056"), None, None),
+        (gcn("km3net/alert", ref_ID="M31"), None, None),
+        (voevent("ivo://x/y#q1", params={"Alert_Tense": "commanded"}), "test", "Alert_Tense"),
         (gcn(), None, None),
     ],
 )  # fmt: skip

@@ -116,6 +116,48 @@ def test_few_are_learned_from_and_few_are_kept():
     assert len(shapes) <= MOST_SHAPES
 
 
+MARKS = ("99", "0", "9" * 5000, "\u0663")
+
+
+@pytest.mark.parametrize("number", MARKS, ids=["99", "0", "long", "arabic"])
+def test_what_marks_a_wild_card_in_other_letters_is_no_mark(number):
+    mark = f"&#64;&#64;{number}&#64;&#64;"
+    packet = voevent(params={"A": 1}).replace(b'"1"', f'"{mark}"'.encode())
+    shapes = Shapes(learn_every=1)
+    for _ in range(3):
+        assert outcome(shapes.spelled, packet) == outcome(spelled_of_xml, packet)
+
+
+@pytest.mark.parametrize("before", ["\xef\xbb\xbf", "", " "])
+@pytest.mark.parametrize("space", [" ", " " * 300, "\n"])
+@pytest.mark.parametrize(
+    "encoding", ["UTF-7", "HZ", "SHIFT_JIS", "ISO646-JP", "utf-16", "cp037", ""]
+)
+def test_an_encoding_in_which_ascii_is_not_itself_is_refused(before, space, encoding):
+    declaration = f'{before}<?xml version="1.0"{space}encoding="{encoding}"?>'.encode("latin-1")
+    packet = declaration + voevent(params={"A": 1}).partition(b"?>")[2]
+    for _ in range(3):
+        with pytest.raises(MalformedNoticeError, match="UTF-8, ASCII or ISO 8859-1"):
+            taught(*PACKETS).spelled(packet, "p")
+
+
+def test_an_entity_in_another_encoding_is_refused():
+    hidden = (
+        b'\xef\xbb\xbf<?xml version="1.0" encoding="UTF-7"?>+ADwAIQ-DOCTYPE VOEvent '
+        b'[+ADwAIQ-ENTITY e "7"+AD4AXQA+-<VOEvent ivorn="ivo://a/b#1" role="test"><What>'
+        b'<Param name="TrigID" value="4&e;"/></What></VOEvent>'
+    )
+    with pytest.raises(MalformedNoticeError, match="UTF-8, ASCII or ISO 8859-1"):
+        spelled_of_xml(hidden, "p")
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "utf-8", "us-ascii", "iso-8859-1"])
+def test_the_usual_encodings_are_read(encoding):
+    packet = voevent(params={"A": 1}).replace(b"UTF-8", encoding.encode())
+    assert spelled_of_xml(b"\xef\xbb\xbf" + packet, "p").params["A"] == "1"
+    assert spelled_of_xml(packet.partition(b"?>")[2], "p").params["A"] == "1"
+
+
 def test_a_packet_that_is_large_has_no_shape():
     shapes = taught(voevent(params={"P": "1" * MAX_BYTES}))
     assert len(shapes) == 0
