@@ -127,8 +127,10 @@ def _checked_root(packet: bytes, name: str) -> etree._Element:
 def _check_encoding(content: bytes, name: str) -> None:
     """Refuse what a parser would read otherwise than as ASCII and the bytes above it."""
     rule = "XML must be in UTF-8, ASCII or ISO 8859-1"
-    if not content.startswith(b"<") or b"\0" in content:
+    if b"\0" in content:
         raise MalformedNoticeError(name, rule, content[:16])
+    if not content.startswith(b"<"):  # of no encoding that we read
+        raise MalformedNoticeError(name, "XML must be well-formed", content[:16])
     if not content.startswith(b"<?xml"):
         return
     declaration, closed, _ = content.partition(b"?>")

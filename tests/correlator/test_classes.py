@@ -76,6 +76,7 @@ def test_finks_flags_are_what_its_published_rules_give(real_data):
     assert set(flags) == {(0, 0), (1, 1), (2, 2), (3, 3)}
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_asteroids_of_lsst_and_nothing_else_are_of_the_solar_system(real_data):
     alerts: dict[str, Alert] = {}

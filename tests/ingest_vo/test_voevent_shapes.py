@@ -57,7 +57,7 @@ def test_a_packet_that_comes_again_fits_its_own_shape(packet, monkeypatch):
 
 
 @given(st.data())
-@settings(max_examples=3000)
+@settings(max_examples=1500)
 def test_whatever_is_changed_a_taught_reader_says_what_the_xml_reader_says(data):
     packet = data.draw(st.sampled_from(PACKETS))
     shapes = taught(packet)
@@ -72,7 +72,7 @@ def test_whatever_is_changed_a_taught_reader_says_what_the_xml_reader_says(data)
 
 
 @given(st.data())
-@settings(max_examples=1000)
+@settings(max_examples=500)
 def test_whatever_a_value_says_a_taught_reader_says_what_the_xml_reader_says(data):
     packet = data.draw(st.sampled_from(PACKETS))
     shapes = taught(packet)
