@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from correlator.errors import ConfigurationError
 from storage.errors import StoreAwayError
+from storage.wal import use_wal
 
 _POOL = {"pool_size": 8, "max_overflow": 32, "pool_timeout": 10, "pool_use_lifo": True}
 """More threads than asyncio's default executor has; who gets no connection in 10 s tries again. The
@@ -142,9 +143,9 @@ def _postgresql(url: URL) -> Engine:
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
     # None: the driver begins nothing by itself, so that DDL is transactional and we choose how.
     connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}").close()
+    use_wal(connection, BUSY_TIMEOUT_MS / 1000.0)
     for pragma in (
-        f"busy_timeout = {BUSY_TIMEOUT_MS}",
-        "journal_mode = WAL",
         "synchronous = NORMAL",
         "foreign_keys = ON",
         f"cache_size = -{CACHE_KIB}",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from correlator.errors import CorrelatorError
+from storage.wal import use_wal
 
 WAIT_FOR_LOCK_S = 60.0
 """How long one process waits while another writes [s]: a write takes milliseconds."""
@@ -78,7 +79,7 @@ class Spool:
         # One thread at a time uses a spool, not always the same one.
         self.path = path
         self._database = sqlite3.connect(path, timeout=WAIT_FOR_LOCK_S, check_same_thread=False)
-        self._database.execute("PRAGMA journal_mode = WAL")
+        use_wal(self._database, WAIT_FOR_LOCK_S)
         self._database.execute("PRAGMA synchronous = FULL")
         with self._database:
             self._database.execute(_SCHEMA)

@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from correlator.policy import DAY_S
+from storage.wal import use_wal
 from streams.spool import WAIT_FOR_LOCK_S
 
 log = structlog.get_logger(__name__)
@@ -52,7 +53,7 @@ class SeenPackets:
         path.parent.mkdir(parents=True, exist_ok=True)
         # One thread at a time uses it, not always the same one.
         self._database = sqlite3.connect(path, timeout=WAIT_FOR_LOCK_S, check_same_thread=False)
-        self._database.execute("PRAGMA journal_mode = WAL")
+        use_wal(self._database, WAIT_FOR_LOCK_S)
         # What a power cut takes from it comes once more; it breaks nothing.
         self._database.execute("PRAGMA synchronous = NORMAL")
         with self._database:
