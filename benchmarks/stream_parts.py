@@ -11,11 +11,12 @@ import numpy as np
 from benchmarks import inputs
 from benchmarks.timing import Effort, Row
 from correlator.alert import Alert
-from correlator.coincidence import PairEvidence, correlate, correlate_many
+from correlator.coincidence import correlate, correlate_many
 from correlator.errors import CorrelatorError
 from correlator.event import Event, EventState
 from correlator.notice import Messenger
 from correlator.object import OpticalObject, apply_alert
+from correlator.pair import PairEvidence
 from correlator.policy import DAY_S, Policy
 from correlator.wire import alerts_of_json, of_json, pair_record, to_json
 from skymaps.fits import read_sky_map

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from correlator.alert import Detection, Surroundings
+from correlator.alert import Detection
 from correlator.event import Event, EventState
-from correlator.light import Rate, rate
+from correlator.light import rate
 from correlator.nature import of_the_sky
 from correlator.object import OpticalObject
+from correlator.pair import ObjectSummary, PairEvidence, coincidence_id
 from correlator.policy import DelayWindow, EventClass, Policy
+from correlator.scored import scored
 from correlator.window import Onset, mean_kernel_per_s, onset_of, overlaps
 from skymaps.healpix import FULL_SKY_SR, Positions, separation_deg
 from skymaps.localization import Localization
@@ -33,92 +34,6 @@ class Miss(StrEnum):
     OUTSIDE_WINDOW = "the onset lies outside the window"
     OUTSIDE_REGION = "the position lies outside the widest region"
     AFTER_CLOSING = "every alert of the object came after the event had closed"
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectSummary:
-    """What the rules and the ranking need to know of the object, as of its version.
-
-    Attributes
-    ----------
-    n_detections, span_s
-        Positive detections since T0 and the time between the first and the last of them.
-    last_mag_ab, last_band, last_unix_s
-        The latest positive detection.
-    rate
-        Change of magnitude since T0.
-    """
-
-    ra_deg: float
-    dec_deg: float
-    n_detections: int
-    span_s: float
-    last_mag_ab: float | None
-    last_band: str
-    last_unix_s: float
-    rate: Rate | None
-    real_bogus: float | None
-    surroundings: Surroundings
-
-
-@dataclass(frozen=True, slots=True)
-class PairEvidence:
-    """The evidence that one object is the counterpart of one event.
-
-    Attributes
-    ----------
-    event_version, object_version
-        Distinct notices and alerts folded in: the higher pair of versions supersedes.
-    delta_t_s
-        First detection since T0, by the packets or by the survey's own count, minus T0 [s].
-    onset_earliest_s, onset_latest_s
-        Onset interval minus T0 [s].
-    credible_level, cell_probability, probdensity_per_sr
-        What the event's localization says of the position.
-    separation_deg
-        Distance from the centre of a circle; None for a map.
-    s_sky, s_time, s_prior_activity
-        Terms of the log-likelihood ratio that are known.
-    s_distance, s_light, s_context
-        Terms that no scorer gives yet: None, and 0 in the sum.
-    s_joint
-        Of a joint event the logarithm of its members' overlap: with s_sky, which is of their
-        product, it is the sum of what each member says of the place. None for other events.
-    log_lr
-        Sum of the known terms: counterpart against an unrelated object (SCIENCE 4).
-    """
-
-    coincidence_id: str
-    event_key: str
-    event_class: EventClass
-    object_key: str
-    event_version: int
-    object_version: int
-    event_unix_s: float
-    localization_sha256: str
-    delta_t_s: float
-    onset_earliest_s: float
-    onset_latest_s: float
-    onset_is_assumed: bool
-    prior_activity_days: float | None
-    credible_level: float
-    cell_probability: float
-    probdensity_per_sr: float
-    separation_deg: float | None
-    s_sky: float
-    s_time: float
-    s_prior_activity: float
-    log_lr: float
-    object: ObjectSummary
-    s_distance: float | None = None
-    s_light: float | None = None
-    s_context: float | None = None
-    s_joint: float | None = None
-
-
-def coincidence_id(event_key: str, object_key: str) -> str:
-    """Id of a pair, the same for ever: a hash of the two ids."""
-    return hashlib.sha256(f"{event_key}|{object_key}".encode()).hexdigest()[:24]
 
 
 def admission(event: Event, policy: Policy) -> Miss | None:
@@ -146,6 +61,16 @@ def correlate_many(
     objects: Sequence[OpticalObject], event: Event, policy: Policy
 ) -> list[PairEvidence | Miss]:
     """What :func:`correlate` says of each object and one event, to the last bit."""
+    results = compare_many(objects, event, policy)
+    found = [(r, o) for r, o in zip(results, objects, strict=True) if isinstance(r, PairEvidence)]
+    pairs = iter(scored(found, policy))
+    return [next(pairs) if isinstance(r, PairEvidence) else r for r in results]
+
+
+def compare_many(
+    objects: Sequence[OpticalObject], event: Event, policy: Policy
+) -> list[PairEvidence | Miss]:
+    """The same without scores: those of many events are given at once by :func:`scored`."""
     if (miss := admission(event, policy)) is not None:
         return [miss] * len(objects)
     results: list[PairEvidence | Miss] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from correlator.coincidence import PairEvidence
+from correlator.pair import PairEvidence
 from correlator.policy import DAY_S, EventClass, Policy, ScienceCase
 
 _NEUTRON_STAR_CLASSES = frozenset({"BNS", "NSBH"})

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from correlator.coincidence import PairEvidence
 from correlator.event import Event
+from correlator.pair import PairEvidence
 from correlator.policy import Policy, ScienceCase
 from correlator.priority import Priority, Visibility, priority
+from correlator.rules import rejections
 from correlator.window import closes_unix_s
 
 NOT_MEASURED = "the background rate of the stream is not measured yet"
@@ -87,24 +88,6 @@ def rank_event(
         for place, pair in enumerate(ordered, start=1)
     )
     return Ranking(event.event_key, as_of_unix_s, candidates, coincidences)
-
-
-def rejections(pair: PairEvidence, case: ScienceCase, policy: Policy) -> tuple[str, ...]:
-    """Reasons why a candidate is no coincidence of a science case; empty means published."""
-    obj, near = pair.object, pair.object.surroundings
-    star_sep, score = near.star_sep_arcsec, near.star_score
-    rules = {
-        "known_solar_system_object": near.is_solar_system_object(policy.solar_system_sep_arcsec),
-        "star_at_the_place": star_sep is not None
-        and star_sep <= policy.star_sep_arcsec
-        and score is not None
-        and score >= policy.star_score,
-        "prior_activity": pair.prior_activity_days is not None and not case.allow_prior_activity,
-        "too_few_detections": obj.n_detections < case.min_detections,
-        "detections_too_close_in_time": obj.span_s < case.min_span_s,
-        "evidence_too_low": pair.log_lr < case.min_log_lr,
-    }
-    return tuple(name for name, broken in rules.items() if broken)
 
 
 def _published(

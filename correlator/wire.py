@@ -13,12 +13,12 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator
 
 from correlator.alert import Alert
-from correlator.coincidence import PairEvidence
 from correlator.errors import MalformedPacketError
 from correlator.event import Event, EventState
 from correlator.joint import JointEvent, JointLink
 from correlator.nature import Verdict
 from correlator.notice import Messenger
+from correlator.pair import PairEvidence
 from skymaps.healpix import END_29
 from skymaps.localization import Localization
 

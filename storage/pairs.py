@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import func, select
 
-from correlator.coincidence import PairEvidence
+from correlator.pair import PairEvidence
 from correlator.wire import PairRecord, of_json, to_json
 from storage.database import Database, Row, equal_to, upsert
 from storage.owners import Fence, stand_behind_all

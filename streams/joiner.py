@@ -16,11 +16,13 @@ from typing import NamedTuple
 import numpy as np
 import structlog
 
-from correlator.coincidence import Miss, PairEvidence, admission, coincidence_id, correlate_many
+from correlator.coincidence import Miss, admission, compare_many
 from correlator.errors import CorrelatorError
 from correlator.event import Event
 from correlator.object import OpticalObject
+from correlator.pair import PairEvidence, coincidence_id
 from correlator.policy import DAY_S, Policy
+from correlator.scored import scored
 from correlator.window import closes_unix_s
 from correlator.wire import EventRecord, PairRecord, event_of_record, pair_record
 from skymaps.healpix import Positions
@@ -134,11 +136,7 @@ class Joiner:
         since = _earliest_of_objects(alerts)
         self._reach_back(objects, since)
         with self._turn:
-            records = [
-                record
-                for event, candidates in self._to_compare(objects, since)
-                for record in self._compared(event, candidates)
-            ]
+            records = self._compared(self._to_compare(objects, since))
             self._store.pairs.put_many(records, tenure.fences)
         if self.heard is not None:
             self.heard(objects, {record.object_key for record in records})
@@ -236,7 +234,8 @@ class Joiner:
             chunk = keys[start : start + CHUNK_OBJECTS]
             with self._turn:
                 found = self.window.get_many(chunk)
-                records = self._compared(event, [found[key] for key in chunk if key in found])
+                known = [found[key] for key in chunk if key in found]
+                records = self._compared([(event, known)])
                 self._store.pairs.put_many(records, tenure.fences)
             yield records
 
@@ -257,23 +256,36 @@ class Joiner:
         best = np.argsort(-match.probdensity_per_sr[inside], kind="stable")
         return [rows.keys[row] for row in inside[best]]
 
-    def _compared(self, event: Event, objects: Iterable[OpticalObject]) -> list[PairRecord]:
+    def _compared(
+        self, comparisons: Iterable[tuple[Event, Sequence[OpticalObject]]]
+    ) -> list[PairRecord]:
+        """Records of the pairs of events with objects, and of those that are none any more."""
+        gone: list[PairRecord] = []
+        pairs: list[tuple[PairEvidence, OpticalObject]] = []
+        for event, objects in comparisons:
+            seen = self._seen(event, objects, gone)
+            paired = self._paired.objects_of(event.event_key)
+            for obj, result in zip(seen, compare_many(seen, event, self.policy), strict=True):
+                if isinstance(result, PairEvidence):
+                    self._paired.add(event.event_key, obj.object_key)
+                    pairs.append((result, obj))
+                elif obj.object_key in paired:
+                    gone.append(_withdrawal(obj, event, result, obj.version))
+        return [*map(pair_record, scored(pairs, self.policy)), *gone]
+
+    def _seen(
+        self, event: Event, objects: Iterable[OpticalObject], gone: list[PairRecord]
+    ) -> list[OpticalObject]:
+        """Objects by what came before the event closed; what was paired and has nothing is gone."""
         closes = _closes(event, self.policy)
-        paired = self._paired.objects_of(event.event_key)
-        records, seen = [], []
+        seen = []
         for obj in objects:
             until = self.window.until(obj, closes)
             if until is not None:
                 seen.append(until)
-            elif obj.object_key in paired:
-                records.append(_withdrawal(obj, event, Miss.AFTER_CLOSING, version=0))
-        for obj, result in zip(seen, correlate_many(seen, event, self.policy), strict=True):
-            if isinstance(result, PairEvidence):
-                self._paired.add(event.event_key, obj.object_key)
-                records.append(pair_record(result))
-            elif obj.object_key in paired:
-                records.append(_withdrawal(obj, event, result, obj.version))
-        return records
+            elif obj.object_key in self._paired.objects_of(event.event_key):
+                gone.append(_withdrawal(obj, event, Miss.AFTER_CLOSING, version=0))
+        return seen
 
     def _reach_back(self, objects: Sequence[OpticalObject], since: Mapping[str, float]) -> None:
         """Have every event in the book that alerts of objects since some moments can still change.

@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 import structlog
 
-from correlator.coincidence import Miss, PairEvidence, admission, correlate_many
+from correlator.coincidence import Miss, admission, correlate_many
 from correlator.errors import CorrelatorError
 from correlator.event import Event
 from correlator.joint import PREFIX, JointEvent, joint_events
 from correlator.object import OpticalObject
+from correlator.pair import PairEvidence
 from correlator.policy import JointRules, Policy
 from correlator.window import closes_unix_s
 from correlator.wire import EventRecord, event_of_record, record_of_joint

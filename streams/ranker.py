@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 import structlog
 
-from correlator.coincidence import coincidence_id
 from correlator.errors import CorrelatorError
 from correlator.event import Event, EventState
+from correlator.pair import coincidence_id
 from correlator.policy import Policy
 from correlator.priority import Visibility
-from correlator.ranking import Ranking, rank_event, rejections
+from correlator.ranking import Ranking, rank_event
+from correlator.rules import rejections
 from correlator.window import closes_unix_s
 from correlator.wire import PairRecord, event_of_record, pair_record
 from storage.coincidences import CoincidenceRevision, CoincidenceState, Gone

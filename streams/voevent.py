@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from lxml import etree
 
-from correlator.coincidence import PairEvidence
+from correlator.pair import PairEvidence
 from correlator.policy import DAY_S
 from correlator.ranking import NOT_MEASURED, Coincidence
 from ingest_vo.fetched_map import SUFFIX

@@ -10,11 +10,11 @@ import hashlib
 from typing import Any
 
 from correlator.alert import Alert, Detection, Limit, flux_of_mag
-from correlator.coincidence import ObjectSummary, PairEvidence, coincidence_id
 from correlator.event import Event, event_of
 from correlator.nature import Nature, Verdict
 from correlator.notice import Messenger, Notice
 from correlator.object import OpticalObject, apply_alert
+from correlator.pair import ObjectSummary, PairEvidence, coincidence_id
 from correlator.policy import DAY_S, EventClass
 from correlator.priority import Priority, PriorityTerm
 from correlator.ranking import Coincidence

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from correlator.coincidence import PairEvidence
 from correlator.joint import JointEvent
+from correlator.pair import PairEvidence
 from correlator.policy import DAY_S
 from correlator.ranking import NOT_MEASURED, Coincidence, Ranking
+from correlator.scorers import Appearance
 from correlator.service.times import iso_utc
 from correlator.target import Target
 from correlator.wire import EventRecord
@@ -78,6 +79,20 @@ def pair_row(pair: PairEvidence) -> Row:
         "last_time": iso_utc(obj.last_unix_s),
         "rate_mag_per_day": obj.rate.mag_per_day if obj.rate else None,
         "rate_error_mag_per_day": obj.rate.error_mag_per_day if obj.rate else None,
+        **appearance_columns(pair.appearance),
+    }
+
+
+def appearance_columns(appearance: Appearance | None) -> Row:
+    """Class and scores of an object; null where no science case would publish it anyhow."""
+    if appearance is None:
+        return {"class": None, "scores": None}
+    return {
+        "class": str(appearance.object_class),
+        "scores": {
+            score.name: {"version": score.version, "value": score.value, "reason": score.reason}
+            for score in appearance.scores
+        },
     }
 
 

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from correlator.alert import Alert
 from correlator.features import Features, features_of_many
 from correlator.object import object_of
-from correlator.scorers import Score, class_of, scores_of_many
+from correlator.scorers import Appearance, appearances_of
+from correlator.service.rows import appearance_columns
 
 
 def score_rows(alerts: Sequence[Alert]) -> list[dict[str, object]]:
@@ -19,16 +20,10 @@ def score_rows(alerts: Sequence[Alert]) -> list[dict[str, object]]:
     """
     objects = [object_of(alert) for alert in alerts]
     features = features_of_many(objects)
-    scores = scores_of_many(objects, features)
-    return [_row(f, s) for f, s in zip(features, scores, strict=True)]
+    looks = appearances_of(objects, features)
+    return [_row(f, a) for f, a in zip(features, looks, strict=True)]
 
 
-def _row(features: Features, scores: dict[str, Score]) -> dict[str, object]:
-    return {
-        "class": str(class_of(scores, features)),
-        "features": {name: x for name, x in asdict(features).items() if x is not None},
-        "scores": {
-            name: {"version": s.version, "value": s.value, "reason": s.reason}
-            for name, s in scores.items()
-        },
-    }
+def _row(features: Features, appearance: Appearance) -> dict[str, object]:
+    known = {name: x for name, x in asdict(features).items() if x is not None}
+    return {"features": known, **appearance_columns(appearance)}

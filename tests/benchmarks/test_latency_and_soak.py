@@ -22,9 +22,10 @@ from benchmarks.soak import (
     notices_for_ever,
     soak_rows,
 )
-from correlator.coincidence import PairEvidence, correlate
+from correlator.coincidence import correlate
 from correlator.errors import ConfigurationError
 from correlator.object import OpticalObject, object_of
+from correlator.pair import PairEvidence
 from correlator.policy import DAY_S, Policy
 from correlator.ranking import rank_event
 from correlator.simulation.load_sky import NIGHT_S

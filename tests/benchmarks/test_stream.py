@@ -16,8 +16,9 @@ from benchmarks.stream import BAR, Run, run_rows
 from benchmarks.stream_command import stream_command
 from benchmarks.stream_profile import SAMPLES_PER_S, pieces_of, profile_rows
 from benchmarks.topic_feed import paced
-from correlator.coincidence import PairEvidence, admission, correlate
+from correlator.coincidence import admission, correlate
 from correlator.object import apply_alert
+from correlator.pair import PairEvidence
 from correlator.policy import Policy
 from correlator.wire import alerts_of_json
 from storage.store import Store

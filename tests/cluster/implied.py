@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping
 import orjson
 
 from correlator.alert import Alert
-from correlator.coincidence import PairEvidence, admission, correlate_many
+from correlator.coincidence import admission, correlate_many
 from correlator.event import Event, event_of
 from correlator.joint import joint_events
 from correlator.notice import Notice
 from correlator.object import OpticalObject, apply_alert
+from correlator.pair import PairEvidence
 from correlator.policy import Policy
 from correlator.service.archive import Delivery
 from correlator.service.rows import pair_row

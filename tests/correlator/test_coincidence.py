@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from correlator.coincidence import Miss, PairEvidence, coincidence_id, correlate, correlate_many
+from correlator.coincidence import Miss, correlate, correlate_many
 from correlator.event import apply_notice
 from correlator.notice import Messenger
 from correlator.object import object_of
+from correlator.pair import PairEvidence, coincidence_id
 from correlator.policy import DAY_S, EventClass, Policy
 from skymaps.shapes import Circle, SystematicComponent
 from skymaps.skymap import SkyMap

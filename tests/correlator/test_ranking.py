@@ -6,13 +6,14 @@ from dataclasses import replace
 import pytest
 
 from correlator.alert import Surroundings
-from correlator.coincidence import ObjectSummary, PairEvidence, coincidence_id
 from correlator.event import apply_notice
 from correlator.light import Rate
 from correlator.notice import Messenger
+from correlator.pair import ObjectSummary, PairEvidence, coincidence_id
 from correlator.policy import DAY_S, EventClass, Policy
 from correlator.priority import Visibility, priority
-from correlator.ranking import rank_event, rejections
+from correlator.ranking import rank_event
+from correlator.rules import rejections
 from correlator.target import target_list
 from tests.builders import a_notice
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from correlator.alert import Alert
-from correlator.coincidence import PairEvidence, correlate
+from correlator.coincidence import correlate
 from correlator.errors import MalformedAlertError, MalformedNoticeError, MalformedPacketError
 from correlator.event import event_of
 from correlator.object import OpticalObject, object_of
+from correlator.pair import PairEvidence
 from correlator.policy import Policy
 from correlator.wire import (
     EventRecord,

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from correlator.coincidence import PairEvidence, correlate
+from correlator.coincidence import correlate
 from correlator.event import EventState, event_of
 from correlator.notice import Messenger
 from correlator.object import object_of
+from correlator.pair import PairEvidence
 from correlator.policy import DAY_S, Policy
 from correlator.window import closes_unix_s
 from skymaps.healpix import Positions

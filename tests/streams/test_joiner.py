@@ -5,10 +5,11 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from correlator.coincidence import PairEvidence, correlate
+from correlator.coincidence import correlate
 from correlator.event import event_of
 from correlator.notice import Notice
 from correlator.object import apply_alert
+from correlator.pair import PairEvidence
 from correlator.policy import DAY_S, Policy
 from correlator.ranking import rank_event
 from correlator.wire import event_of_record, record_of_event, to_json

@@ -1,0 +1,111 @@
+"""Which pairs are scored, and that a score is the object's own."""
+
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from correlator import scored as module
+from correlator.coincidence import compare_many, correlate
+from correlator.errors import MalformedPacketError
+from correlator.features import features_of
+from correlator.object import apply_alert, object_of
+from correlator.pair import PairEvidence
+from correlator.policy import Policy
+from correlator.rules import is_let_through
+from correlator.scored import scored
+from correlator.scorers import SCORERS, class_of, scores_of
+from correlator.service.rows import pair_row
+from correlator.wire import PairRecord, of_json, pair_record, to_json
+from tests.builders import an_alert
+from tests.correlator.test_coincidence import T0, an_event
+
+POLICY = Policy()
+
+
+def an_object(name="ZTF21aa", hours=(1.0, 3.0), **changes):
+    """An object of one detection at each of some hours after T0."""
+    obj = None
+    for number, hour in enumerate(hours):
+        source = f"{name}{number}"
+        own = replace(
+            an_alert().detection, source_id=source, time_unix_s=T0 + 3600.0 * hour,
+            flux_njy=20_000.0 - 2_000.0 * number,
+        )  # fmt: skip
+        alert = an_alert(
+            alert_id=source, object_id=name, detection=own, history=(), limits=(), ra_deg=150.0,
+            dec_deg=20.0, **changes,
+        )  # fmt: skip
+        obj = object_of(alert) if obj is None else apply_alert(obj, alert)
+    return obj
+
+
+def test_a_pair_that_a_case_lets_through_has_the_scores_of_its_object():
+    obj = an_object()
+    pair = correlate(obj, an_event(), POLICY)
+    assert is_let_through(pair, POLICY)
+    assert [score.name for score in pair.appearance.scores] == [s.name for s in SCORERS]
+    assert pair.appearance.scores == tuple(scores_of(obj).values())
+    assert pair.appearance.object_class == class_of(scores_of(obj), features_of(obj))
+    assert pair_row(pair)["class"] == str(pair.appearance.object_class)
+    assert pair_row(pair)["scores"]["fast-rate"]["version"] == "1"
+
+
+@pytest.mark.parametrize(
+    "obj",
+    [
+        pytest.param(an_object(hours=(1.0,)), id="seen once"),
+        pytest.param(an_object(hours=(-200.0, 1.0, 3.0)), id="active before"),
+    ],
+)
+def test_one_that_none_lets_through_has_none_and_is_a_pair_all_the_same(obj):
+    pair = correlate(obj, an_event(), POLICY)
+    assert isinstance(pair, PairEvidence)
+    assert not is_let_through(pair, POLICY)
+    assert pair.appearance is None
+    assert (pair_row(pair)["class"], pair_row(pair)["scores"]) == (None, None)
+
+
+def test_scores_change_nothing_else_of_a_pair():
+    pair = correlate(an_object(), an_event(), POLICY)
+    (bare,) = compare_many([an_object()], an_event(), POLICY)
+    assert bare == replace(pair, appearance=None)
+
+
+def test_an_object_of_many_events_is_scored_once(monkeypatch):
+    asked = []
+
+    def counted(objects):
+        asked.append(len(objects))
+        return appearances_of(objects)
+
+    appearances_of = module.appearances_of
+    monkeypatch.setattr(module, "appearances_of", counted)
+    objects = [an_object(f"ZTF21a{letter}") for letter in "abc"]
+    pairs = []
+    for number in range(4):
+        event = replace(an_event(), event_key=f"Fermi:{number}")
+        pairs += zip(compare_many(objects, event, POLICY), objects, strict=True)
+    found = scored(pairs, POLICY)
+    assert asked == [3]
+    assert {pair.appearance for pair in found} == {
+        correlate(o, an_event(), POLICY).appearance for o in objects
+    }
+    assert [pair.event_key for pair in found] == [pair.event_key for pair, _ in pairs]
+
+
+def test_scores_travel_and_records_of_before_have_none():
+    record = pair_record(correlate(an_object(), an_event(), POLICY))
+    assert of_json(PairRecord, to_json(record)) == record
+    old = orjson.loads(to_json(record))
+    del old["evidence"]["appearance"]
+    assert of_json(PairRecord, orjson.dumps(old)).evidence == replace(
+        record.evidence, appearance=None
+    )
+
+
+def test_a_class_that_nobody_knows_is_refused():
+    record = pair_record(correlate(an_object(), an_event(), POLICY))
+    spoiled = to_json(record).replace(b'"object_class":"', b'"object_class":"no-')
+    with pytest.raises(MalformedPacketError, match="object_class"):
+        of_json(PairRecord, spoiled)
