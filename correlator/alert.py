@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from correlator.crossmatch import CatalogAnswer
+
 AB_ZERO_POINT_NJY = 31.4
 """Magnitude of a source of 1 nJy in the AB system (Oke & Gunn 1983; LSST DPDD)."""
 
@@ -126,6 +128,8 @@ class Alert:
     survey_first_unix_s
         Beginning of the object's history by the survey's own count (ZTF ``jdstarthist``: first
         3-sigma detection at the position) [s since the Unix epoch].
+    tags
+        What each catalogue that was asked has near the position; empty where none was.
     """
 
     survey: str
@@ -142,6 +146,7 @@ class Alert:
     survey_first_unix_s: float | None = None
     quality: Quality = field(default_factory=Quality)
     surroundings: Surroundings = field(default_factory=Surroundings)
+    tags: tuple[CatalogAnswer, ...] = ()
 
     @property
     def time_unix_s(self) -> float:

@@ -204,4 +204,5 @@ def _summary(obj: OpticalObject, positive: tuple[Detection, ...], onset: Onset) 
         rate=rate(since),
         real_bogus=obj.real_bogus,
         surroundings=obj.surroundings,
+        tags=obj.tags,
     )

@@ -85,12 +85,16 @@ class CatalogAnswer:
         Entries, from the nearest on; none unless found.
     reason
         Why it is unknown; None when it is known.
+    version
+        Content of the catalogue that was asked, which never changes; None where it has no name, as
+        that of a service, or where nobody knows.
     """
 
     catalog: str
     state: AnswerState
     tags: tuple[CatalogTag, ...] = ()
     reason: str | None = None
+    version: str | None = None
 
     def __post_init__(self) -> None:
         if (self.state is AnswerState.FOUND) != bool(self.tags):
@@ -99,11 +103,13 @@ class CatalogAnswer:
             raise ValueError(f"an answer has a reason if and only if it is 'unknown', got {self}")
 
     @classmethod
-    def of(cls, catalog: str, tags: Iterable[CatalogTag]) -> CatalogAnswer:
+    def of(
+        cls, catalog: str, tags: Iterable[CatalogTag], version: str | None = None
+    ) -> CatalogAnswer:
         """The answer of a catalogue that was asked and that knew these."""
         known = tuple(tags)
         state = AnswerState.FOUND if known else AnswerState.NOTHING_THERE
-        return cls(catalog, state, known)
+        return cls(catalog, state, known, version=version)
 
     @classmethod
     def unknown(cls, catalog: str, reason: str) -> CatalogAnswer:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from correlator.alert import Alert, Detection, Limit, Surroundings
+from correlator.crossmatch import CatalogAnswer
 
 _TIME = attrgetter("time_unix_s")
 _BY_TIME = attrgetter("time_unix_s", "source_id")
@@ -34,6 +35,8 @@ class OpticalObject:
         Earliest beginning of its history by the survey's own count.
     surroundings
         Of the latest alert.
+    tags
+        What catalogues have near the position: of the alert that gives it.
     """
 
     survey: str
@@ -51,6 +54,7 @@ class OpticalObject:
     survey_first_unix_s: float | None
     real_bogus: float | None
     surroundings: Surroundings
+    tags: tuple[CatalogAnswer, ...] = ()
 
     @property
     def object_key(self) -> str:
@@ -87,6 +91,7 @@ def object_of(alert: Alert) -> OpticalObject:
         survey_first_unix_s=alert.survey_first_unix_s,
         real_bogus=alert.quality.real_bogus,
         surroundings=alert.surroundings,
+        tags=alert.tags,
     )
 
 
@@ -120,6 +125,7 @@ def apply_alert(obj: OpticalObject | None, alert: Alert) -> OpticalObject:
         survey_first_unix_s=_earliest(obj.survey_first_unix_s, alert.survey_first_unix_s),
         real_bogus=alert.quality.real_bogus if is_latest else obj.real_bogus,
         surroundings=alert.surroundings if is_latest else obj.surroundings,
+        tags=alert.tags if places else obj.tags,
     )
 
 
@@ -127,7 +133,9 @@ def _places(alert: Alert, snr: float, obj: OpticalObject) -> bool:
     """Whether the alert gives the position: it has the higher signal-to-noise ratio."""
     # The coordinates make the order total: one alert id can come with two contents.
     new = snr, alert.alert_id, alert.ra_deg, alert.dec_deg
-    return new > (obj.position_snr, obj.position_alert_id, obj.ra_deg, obj.dec_deg)
+    known = obj.position_snr, obj.position_alert_id, obj.ra_deg, obj.dec_deg
+    # The same packet can be tagged twice, with a new catalogue in between.
+    return new > known or (new == known and repr(alert.tags) > repr(obj.tags))
 
 
 def _is_latest(alert: Alert, obj: OpticalObject) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from correlator.alert import Surroundings
+from correlator.crossmatch import CatalogAnswer
 from correlator.light import Rate
 from correlator.policy import EventClass
 from correlator.scorers.appearance import Appearance
@@ -23,6 +24,8 @@ class ObjectSummary:
         The latest positive detection.
     rate
         Change of magnitude since T0.
+    tags
+        What catalogues have near its position.
     """
 
     ra_deg: float
@@ -35,6 +38,7 @@ class ObjectSummary:
     rate: Rate | None
     real_bogus: float | None
     surroundings: Surroundings
+    tags: tuple[CatalogAnswer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

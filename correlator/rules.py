@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from correlator.crossmatch import placement
 from correlator.pair import PairEvidence
 from correlator.policy import Policy, ScienceCase
 
@@ -16,6 +17,7 @@ def rejections(pair: PairEvidence, case: ScienceCase, policy: Policy) -> tuple[s
         and star_sep <= policy.star_sep_arcsec
         and score is not None
         and score >= policy.star_score,
+        "star_in_a_catalogue": placement(obj.tags).is_extragalactic is False,
         "prior_activity": pair.prior_activity_days is not None and not case.allow_prior_activity,
         "too_few_detections": obj.n_detections < case.min_detections,
         "detections_too_close_in_time": obj.span_s < case.min_span_s,

@@ -250,8 +250,11 @@ def _alert_at_once(data: bytes) -> Alert | None:
 
 def _is_shallow(data: bytes, alert: Alert) -> bool:
     """Whether fields that we do not know can hide nothing too deep for the full reading."""
-    n_records = len(alert.history) + len(alert.limits)
-    return data.count(b"[") < _MAX_NESTED and data.count(b"{") <= n_records + _MAX_NESTED
+    tags = [tag for answer in alert.tags for tag in answer.tags]
+    n_records = len(alert.history) + len(alert.limits) + len(alert.tags) + len(tags)
+    n_lists = len(alert.tags) + sum(1 + len(tag.values) for tag in tags)
+    is_narrow = data.count(b"[") < n_lists + _MAX_NESTED
+    return is_narrow and data.count(b"{") <= n_records + _MAX_NESTED
 
 
 def _has_no_long_run(data: bytes) -> bool:
@@ -352,8 +355,8 @@ _ENCODER = msgspec.json.Encoder(enc_hook=_plain)
 _ALERT_DECODER = msgspec.json.Decoder(Alert)
 
 _MAX_NESTED = 60
-"""Objects and arrays, each, apart from the records of a light curve: far above what an alert has,
-and together below the depth of 200 at which the full reading gives up."""
+"""Objects and arrays, each, apart from the records of a light curve and of catalogues: far above
+what an alert has, and together below the depth of 200 at which the full reading gives up."""
 
 _ADAPTERS: dict[object, TypeAdapter[Any]] = {}
 _VALIDATORS: dict[object, SchemaValidator] = {}

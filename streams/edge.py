@@ -25,6 +25,7 @@ from ingest_optical.first_look import FirstLook, place
 from ingest_optical.lsst_schemas import schema_of_id
 from ingest_optical.packets import RawPacket
 from ingest_optical.quality import DEFAULT_CUTS, QualityCuts, rejections
+from storage.catalogs.tagger import Tag, untagged
 from streams.edge_outbox import Letter, Outbox, Span, dead_letter
 from streams.edge_source import Slot, Source
 from streams.heartbeat import Heartbeat
@@ -97,10 +98,11 @@ class EdgeStats:
 class _Taken:
     """A packet on its way through an edge, with what each step found."""
 
-    __slots__ = ("look", "packet", "reasons", "record")
+    __slots__ = ("alert", "look", "packet", "reasons", "record")
 
     packet: RawPacket
     look: FirstLook
+    alert: Alert
 
     def __init__(self, message: Any) -> None:
         self.record = Record(
@@ -135,6 +137,8 @@ class Edge:
         Where the packets of admitted alerts are kept; None to keep none.
     now
         The clock [s since the Unix epoch].
+    tag
+        Gives alerts what catalogues have near them; it must never wait.
     """
 
     def __init__(
@@ -145,9 +149,11 @@ class Edge:
         schemas: SchemaOfId = schema_of_id,
         archive: RawSink | None = None,
         now: Callable[[], float] = time.time,
+        tag: Tag = untagged,
     ) -> None:
         self._settings = settings
         self._outbox = outbox
+        self._tag = tag
         self._schemas = schemas
         self._archive = archive
         self._now = now
@@ -207,7 +213,9 @@ class Edge:
         for step in (self._look, self._judge):
             taken = self._well(step, taken)
         place([each.look for each in taken if not each.reasons])
-        for step in (self._admit, self._note):
+        taken = self._well(self._admit, taken)
+        self._tag_all([each for each in taken if not each.reasons])
+        for step in (self._send, self._note):
             taken = self._well(step, taken)
         self._span.positions.update((each.slot, each.record.offset + 1) for each in every)
         self.stats.n_packets += len(every)
@@ -245,7 +253,18 @@ class Edge:
         alert = admit_looked_at(packet, taken.look, self._settings.cuts, self._schemas)
         if isinstance(alert, Rejected):
             taken.reasons = alert.reasons
+        else:
+            taken.alert = alert
+
+    def _tag_all(self, admitted: list[_Taken]) -> None:
+        tagged = self._tag([each.alert for each in admitted])
+        for each, alert in zip(admitted, tagged, strict=True):
+            each.alert = alert
+
+    def _send(self, taken: _Taken) -> None:
+        if taken.reasons:
             return
+        packet, alert = taken.packet, taken.alert
         letter = Letter(OPTICAL_ALERTS.name, alert.object_id.encode(), to_json(alert))
         if letter.size > OPTICAL_ALERTS.max_message_bytes:
             rule = f"a slim alert must have at most {OPTICAL_ALERTS.max_message_bytes} bytes"

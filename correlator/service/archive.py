@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from correlator.alert import Alert
@@ -13,6 +14,7 @@ from correlator.wire import to_json
 from ingest_optical.decoder import Rejected, admit, decode
 from ingest_optical.packets import RawPacket, read_packets
 from ingest_vo.reader import MAX_PACKET_BYTES, to_notice
+from storage.catalogs.tagger import Tag, untagged
 from streams.topics import NOTICES_RAW, OPTICAL_ALERTS
 
 _OPTICAL = (".avro", ".parquet", ".tar.gz", ".tar")
@@ -45,6 +47,8 @@ def refusal_of(error: MalformedPacketError, packet: RawPacket) -> Refusal:
     """The refusal of an optical packet."""
     return Refusal(packet.name, str(error), error.rule, packet.data)
 
+
+_TAGGED_AT_ONCE = 1000
 
 _MAP_ALONE = "a sky map alone names no event: give it with the notice it belongs to"
 
@@ -112,13 +116,14 @@ def read_notice_file(path: Path) -> bytes:
         return file.read(MAX_PACKET_BYTES + 1)
 
 
-def read_archive(files: Iterable[Path]) -> Archive:
-    """Read, decode and gate every packet of some files."""
+def read_archive(files: Iterable[Path], tag: Tag = untagged) -> Archive:
+    """Read, decode, gate and tag every packet of some files."""
     archive = Archive()
     for path in files:
         if _ends(path, _OPTICAL):
-            for alert in _alerts(path, archive):
-                archive.deliveries.append(_alert_delivery(alert))
+            alerts = _alerts(path, archive)
+            while some := tag(list(islice(alerts, _TAGGED_AT_ONCE))):
+                archive.deliveries += map(_alert_delivery, some)
         elif _ends(path, _NOTICES):
             _add_notice(path, archive)
         else:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from correlator.crossmatch import CatalogAnswer, CatalogTag, placement
 from correlator.errors import ConfigurationError
-from correlator.host import Host, hosts
 from correlator.service.cds import ask_cds
+from correlator.service.rows import tag_columns
 from skymaps.healpix import Positions
 from storage.catalogs.catalog import Catalog, CatalogStore
 from storage.catalogs.description import Description
@@ -124,47 +122,18 @@ def match_rows(
 
     ``cds``: how the service of CDS is asked, too; None for not at all.
     """
-    said = [catalog.answers(positions, radius_arcsec, nearest=nearest) for catalog in catalogs]
+    asked = [catalog.answers(positions, radius_arcsec, nearest=nearest) for catalog in catalogs]
     if cds is not None:
-        said.append(ask_cds(cds, positions))
+        asked.append(ask_cds(cds, positions))
     places = zip(ids, positions.ra_deg.tolist(), positions.dec_deg.tolist(), strict=True)
-    for (name, ra_deg, dec_deg), answers in zip(places, zip(*said, strict=True), strict=True):
-        tags = [tag for answer in answers for tag in answer.tags]
-        placed = placement(answers)
+    for (name, ra_deg, dec_deg), answers in zip(places, zip(*asked, strict=True), strict=True):
+        said = tag_columns(ra_deg, dec_deg, answers)
         yield {
             "id": name,
             "ra_deg": ra_deg,
             "dec_deg": dec_deg,
-            "is_extragalactic": placed.is_extragalactic,
-            "reasons": list(placed.reasons),
-            "answers": [answer_row(answer) for answer in answers],
-            "hosts": [host_row(host) for host in hosts(ra_deg, dec_deg, tags)],
+            "is_extragalactic": said["is_extragalactic"],
+            "reasons": said["is_extragalactic_reasons"],
+            "answers": said["catalogs"],
+            "hosts": said["hosts"],
         }
-
-
-def answer_row(answer: CatalogAnswer) -> Row:
-    """What one catalogue said."""
-    return {
-        "catalog": answer.catalog,
-        "state": str(answer.state),
-        "reason": answer.reason,
-        "tags": [tag_row(tag) for tag in answer.tags],
-    }
-
-
-def tag_row(tag: CatalogTag) -> Row:
-    """One entry; its other numbers under ``values``."""
-    return asdict(tag) | {"values": dict(tag.values)}
-
-
-def host_row(host: Host) -> Row:
-    """One galaxy that may be the host."""
-    return {
-        "catalog": host.tag.catalog,
-        "object_id": host.tag.object_id,
-        "separation_arcsec": host.tag.separation_arcsec,
-        "p_chance": host.p_chance,
-        "mag_name": host.mag_name,
-        "offset_kpc": host.offset_kpc,
-        "offset_radii": host.offset_radii,
-    }

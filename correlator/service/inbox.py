@@ -11,6 +11,7 @@ import structlog
 
 from correlator.errors import ConfigurationError, CorrelatorError
 from correlator.service.archive import archive_files, read_archive
+from storage.catalogs.tagger import Tag, untagged
 from storage.store import Store
 from streams.app import Pipeline
 
@@ -19,7 +20,7 @@ log = structlog.get_logger(__name__)
 _LOOK_EVERY_S = 1.0
 
 
-async def watch_inbox(folder: Path, pipeline: Pipeline, store: Store) -> None:
+async def watch_inbox(folder: Path, pipeline: Pipeline, store: Store, tag: Tag = untagged) -> None:
     """Look for new files until the app ends; a file counts once its size stands still.
 
     Files stay where they are: after a restart they are read again, and change nothing.
@@ -36,7 +37,7 @@ async def watch_inbox(folder: Path, pipeline: Pipeline, store: Store) -> None:
             for path in await asyncio.to_thread(archive_files, [folder]):
                 size = path.stat().st_size
                 if path not in done and sizes.get(path) == size:
-                    await _stream_in(path, pipeline, store)
+                    await _stream_in(path, pipeline, store, tag)
                     done.add(path)
                 sizes[path] = size
         except (OSError, ConfigurationError) as error:
@@ -46,8 +47,8 @@ async def watch_inbox(folder: Path, pipeline: Pipeline, store: Store) -> None:
     raise CorrelatorError("the stream app has crashed; the log says why")
 
 
-async def _stream_in(path: Path, pipeline: Pipeline, store: Store) -> None:
-    archive = await asyncio.to_thread(read_archive, [path])
+async def _stream_in(path: Path, pipeline: Pipeline, store: Store, tag: Tag) -> None:
+    archive = await asyncio.to_thread(read_archive, [path], tag)
     for refusal in archive.refusals:
         put = partial(store.dead_letters.put, rule=refusal.rule)
         said = refusal.packet_name, refusal.packet, refusal.reason

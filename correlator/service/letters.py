@@ -16,6 +16,7 @@ from ingest_optical.decoder import Rejected, SchemaOfId, admit_looked_at, look_a
 from ingest_optical.packets import RawPacket
 from ingest_optical.quality import DEFAULT_CUTS, rejections
 from ingest_vo.reader import to_notice
+from storage.catalogs.tagger import Tag, untagged
 from storage.dead_letters import DeadLetter
 from storage.store import Store
 from streams.topics import EVENTS, NOTICES_RAW, OPTICAL_ALERTS, PAIRS, TOPICS
@@ -63,6 +64,7 @@ async def put_back(
     outlet: Outlet,
     schema_of_id: SchemaOfId,
     now: Callable[[], float],
+    tag: Tag = untagged,
 ) -> AsyncIterator[Return]:
     """Put dead letters back, and mark those that need no further try.
 
@@ -73,8 +75,10 @@ async def put_back(
     ----------
     schema_of_id
         Where the schemas of Confluent-framed packets come from.
+    tag
+        Gives alerts what catalogues have near them.
     """
-    portions = _portions(letters, store, schema_of_id)
+    portions = _portions(letters, store, schema_of_id, tag)
     while looks := await asyncio.to_thread(next, portions, None):
         deliveries = [delivery for _, delivery in looks if delivery is not None]
         when = now()  # before the delivery: what is refused after it counts as refused again
@@ -90,7 +94,9 @@ async def put_back(
             yield back
 
 
-def delivery_of(letter: DeadLetter, packet: bytes, schema_of_id: SchemaOfId) -> Delivery | Rejected:
+def delivery_of(
+    letter: DeadLetter, packet: bytes, schema_of_id: SchemaOfId, tag: Tag = untagged
+) -> Delivery | Rejected:
     """The record that a dead letter becomes, read once more as its receiver would.
 
     What came from a topic of ours goes back there, its bytes as they are. What an edge could not
@@ -113,6 +119,7 @@ def delivery_of(letter: DeadLetter, packet: bytes, schema_of_id: SchemaOfId) -> 
     alert = _admitted(RawPacket(letter.packet_name, survey, packet), schema_of_id)
     if isinstance(alert, Rejected):
         return alert
+    (alert,) = tag([alert])
     return Delivery(alert.time_unix_s, OPTICAL_ALERTS.name, alert.object_id, to_json(alert))
 
 
@@ -126,9 +133,9 @@ def _admitted(packet: RawPacket, schema_of_id: SchemaOfId) -> Alert | Rejected:
 _Look = tuple[Return, Delivery | None]
 
 
-def _second_look(letter: DeadLetter, packet: bytes, schema_of_id: SchemaOfId) -> _Look:
+def _second_look(letter: DeadLetter, packet: bytes, schema_of_id: SchemaOfId, tag: Tag) -> _Look:
     try:
-        found = delivery_of(letter, packet, schema_of_id)
+        found = delivery_of(letter, packet, schema_of_id, tag)
     except MalformedPacketError as error:
         return Return(letter, Outcome.REFUSED, None, str(error)), None
     if isinstance(found, Rejected):
@@ -138,14 +145,14 @@ def _second_look(letter: DeadLetter, packet: bytes, schema_of_id: SchemaOfId) ->
 
 
 def _portions(
-    letters: Iterable[DeadLetter], store: Store, schema_of_id: SchemaOfId
+    letters: Iterable[DeadLetter], store: Store, schema_of_id: SchemaOfId, tag: Tag
 ) -> Iterator[list[_Look]]:
     """A second look at each letter, as many at a time as memory allows."""
     looks: list[_Look] = []
     n_bytes = 0
     for letter in letters:
         packet = store.dead_letters.packet(letter.dead_letter_id) or b""
-        looks.append(_second_look(letter, packet, schema_of_id))
+        looks.append(_second_look(letter, packet, schema_of_id, tag))
         n_bytes += len(packet)
         if len(looks) == _AT_ONCE or n_bytes >= _BYTES_AT_ONCE:
             yield looks

@@ -85,6 +85,7 @@ _TARGETS: tuple[_Column, ...] = (
     ("Event", "event_key", ""),
     ("RA (deg)", "ra_deg", ".5f"),
     ("Dec (deg)", "dec_deg", "+.5f"),
+    ("Class", "class", ""),
     ("mag", "last_mag_ab", ".2f"),
     ("Credible level", "credible_level", ".3f"),
     ("ln LR", "log_lr", ".2f"),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
+from correlator.crossmatch import CatalogAnswer, CatalogTag, placement
+from correlator.host import Host, hosts
 from correlator.joint import JointEvent
 from correlator.pair import PairEvidence
 from correlator.policy import DAY_S
@@ -80,6 +84,48 @@ def pair_row(pair: PairEvidence) -> Row:
         "rate_mag_per_day": obj.rate.mag_per_day if obj.rate else None,
         "rate_error_mag_per_day": obj.rate.error_mag_per_day if obj.rate else None,
         **appearance_columns(pair.appearance),
+        **tag_columns(obj.ra_deg, obj.dec_deg, obj.tags),
+    }
+
+
+def tag_columns(ra_deg: float, dec_deg: float, tags: Sequence[CatalogAnswer]) -> Row:
+    """What catalogues have near a place [deg], and what follows from it; null is unknown."""
+    placed = placement(tags)
+    entries = [tag for answer in tags for tag in answer.tags]
+    return {
+        "is_extragalactic": placed.is_extragalactic,
+        "is_extragalactic_reasons": list(placed.reasons),
+        "catalogs": [answer_row(answer) for answer in tags],
+        "hosts": [host_row(host) for host in hosts(ra_deg, dec_deg, entries)],
+    }
+
+
+def answer_row(answer: CatalogAnswer) -> Row:
+    """What one catalogue said."""
+    return {
+        "catalog": answer.catalog,
+        "version": answer.version,
+        "state": str(answer.state),
+        "reason": answer.reason,
+        "tags": [tag_row(tag) for tag in answer.tags],
+    }
+
+
+def tag_row(tag: CatalogTag) -> Row:
+    """One entry; its other numbers under ``values``."""
+    return asdict(tag) | {"values": dict(tag.values)}
+
+
+def host_row(host: Host) -> Row:
+    """One galaxy that may be the host."""
+    return {
+        "catalog": host.tag.catalog,
+        "object_id": host.tag.object_id,
+        "separation_arcsec": host.tag.separation_arcsec,
+        "p_chance": host.p_chance,
+        "mag_name": host.mag_name,
+        "offset_kpc": host.offset_kpc,
+        "offset_radii": host.offset_radii,
     }
 
 

@@ -13,6 +13,8 @@ from correlator.nature import DRILLS, NO_BURSTS, Nature
 from correlator.policy import Policy
 from ingest_optical.registry import RUBIN_REGISTRY
 from storage.catalogs import MEMORY_BYTES
+from storage.catalogs.catalog import CatalogStore
+from storage.catalogs.tagger import Tagger
 from streams.cds_settings import CDS_URL, SIMBAD, CdsSettings
 from streams.edge_source import SourceSettings, servers_and_topic
 from streams.gcn_settings import GcnSettings, topics_named
@@ -172,6 +174,10 @@ class Settings(BaseSettings):
     def model_settings(self) -> ModelSettings:
         """Where the models are, and how they are run."""
         return ModelSettings(self.models)
+
+    def tagger(self) -> Tagger:
+        """Who tells alerts what the catalogues have near them."""
+        return Tagger(CatalogStore(self.catalogs, self.catalog_bytes))
 
     def cds(self) -> CdsSettings:
         """How the cross-match service of CDS is asked."""

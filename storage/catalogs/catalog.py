@@ -229,7 +229,8 @@ class Catalog:
         tags: list[list[CatalogTag]] = [[] for _ in range(len(positions))]
         for row, tag in zip(found.row.tolist(), self.tags_of(found), strict=True):
             tags[row].append(tag)
-        return [CatalogAnswer.of(self.description.name, some) for some in tags]
+        name, version = self.description.name, self.description.version
+        return [CatalogAnswer.of(name, some, version) for some in tags]
 
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -254,6 +255,21 @@ class CatalogStore:
         """Catalogues that have a current version."""
         return sorted(path.parent.name for path in self.root.glob("*/current"))
 
+    def current(self, name: str) -> str:
+        """The current version of a catalogue.
+
+        Raises
+        ------
+        CatalogError
+            There is none.
+        """
+        try:
+            return (self.root / name / "current").read_text().strip()
+        except OSError:
+            known = ", ".join(self.names()) or "none"
+            rule = f"a catalogue is one of those in {self.root}: {known}"
+            raise CatalogError(name, rule) from None
+
     def versions(self, name: str) -> list[str]:
         """Versions of a catalogue that are there."""
         return sorted(path.parent.name for path in (self.root / name).glob("[!.]*/catalog.json"))
@@ -269,11 +285,4 @@ class CatalogStore:
         name, _, version = key.partition("@")
         if not _NAME.fullmatch(name) or not (not version or _NAME.fullmatch(version)):
             raise CatalogError(key, "a catalogue is called NAME or NAME@VERSION")
-        if not version:
-            try:
-                version = (self.root / name / "current").read_text().strip()
-            except OSError:
-                known = ", ".join(self.names()) or "none"
-                rule = f"a catalogue is one of those in {self.root}: {known}"
-                raise CatalogError(key, rule) from None
-        return Catalog(self.root / name / version, self.cache)
+        return Catalog(self.root / name / (version or self.current(name)), self.cache)

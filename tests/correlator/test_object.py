@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from correlator.alert import Detection, Limit, Surroundings
+from correlator.crossmatch import CatalogAnswer
 from correlator.object import apply_alert, object_of
 from tests.builders import an_alert
 
@@ -35,6 +36,10 @@ def alerts(draw):
         limits=tuple(Limit(t, "r", 20.0) for t in draw(st.lists(times, max_size=2))),
         survey_first_unix_s=draw(st.none() | times),
         surroundings=Surroundings(star_score=draw(st.none() | st.floats(0.0, 1.0))),
+        tags=tuple(
+            CatalogAnswer.of(name, (), draw(st.sampled_from("ab")))
+            for name in draw(st.sets(st.sampled_from(["gaia", "vsx"])))
+        ),
     )
 
 
@@ -50,6 +55,12 @@ def test_order_and_repeats_do_not_count(some, random):
     shuffled = [*some, *random.sample(some, k=random.randint(0, len(some)))]
     random.shuffle(shuffled)
     assert folded(shuffled) == folded(some)
+
+
+@given(st.lists(alerts(), min_size=1, max_size=6))
+def test_the_tags_are_of_the_place(some):
+    obj = folded(some)
+    assert any((a.ra_deg, a.tags) == (obj.ra_deg, obj.tags) for a in some)
 
 
 @given(st.lists(alerts(), min_size=1, max_size=6))

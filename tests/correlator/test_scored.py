@@ -7,12 +7,13 @@ import pytest
 
 from correlator import scored as module
 from correlator.coincidence import compare_many, correlate
+from correlator.crossmatch import CatalogAnswer, CatalogTag, SkyClass
 from correlator.errors import MalformedPacketError
 from correlator.features import features_of
 from correlator.object import apply_alert, object_of
 from correlator.pair import PairEvidence
 from correlator.policy import Policy
-from correlator.rules import is_let_through
+from correlator.rules import is_let_through, rejections
 from correlator.scored import scored
 from correlator.scorers import SCORERS, class_of, scores_of
 from correlator.service.rows import pair_row
@@ -64,6 +65,45 @@ def test_one_that_none_lets_through_has_none_and_is_a_pair_all_the_same(obj):
     assert not is_let_through(pair, POLICY)
     assert pair.appearance is None
     assert (pair_row(pair)["class"], pair_row(pair)["scores"]) == (None, None)
+
+
+STAR = CatalogTag("vsx", "3f9a", "V1", 150.0, 20.0, 0.4, SkyClass.VARIABLE_STAR, "RRAB")
+GALAXY = CatalogTag(
+    "glade", "77aa", "G1", 150.0, 20.001, 3.6, SkyClass.GALAXY, "G",
+    (("distance_mpc", 40.0), ("mag_b", 13.0)),
+)  # fmt: skip
+
+
+def test_a_star_of_a_catalogue_is_not_published_and_says_so():
+    answers = (CatalogAnswer.of("vsx", [STAR], "3f9a"), CatalogAnswer.of("glade", [GALAXY], "77aa"))
+    pair = correlate(an_object(tags=answers), an_event(), POLICY)
+    (case,) = (case for case in POLICY.cases if case.name == "grb-afterglow")
+    assert rejections(pair, case, POLICY) == ("star_in_a_catalogue",)
+    row = pair_row(pair)
+    assert (row["is_extragalactic"], row["is_extragalactic_reasons"]) == (False, ["vsx: RRAB"])
+    assert [(said["catalog"], said["version"]) for said in row["catalogs"]] == [
+        ("vsx", "3f9a"),
+        ("glade", "77aa"),
+    ]
+    (host,) = row["hosts"]
+    assert host["object_id"] == "G1"
+    assert host["offset_kpc"] == pytest.approx(3.6 / 206265 * 40e3, rel=1e-3)
+    assert 0.0 < host["p_chance"] < 1e-3
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param((), id="no catalogue"),
+        pytest.param((CatalogAnswer.unknown("vsx", "its file is away"),), id="no answer"),
+        pytest.param((CatalogAnswer.of("vsx", [], "3f9a"),), id="nothing there"),
+        pytest.param((CatalogAnswer.of("glade", [GALAXY], "77aa"),), id="a galaxy near"),
+    ],
+)
+def test_what_catalogues_do_not_say_keeps_nothing_back(answers):
+    pair = correlate(an_object(tags=answers), an_event(), POLICY)
+    assert is_let_through(pair, POLICY)
+    assert pair_row(pair)["is_extragalactic"] is None
 
 
 def test_scores_change_nothing_else_of_a_pair():

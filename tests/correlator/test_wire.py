@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from correlator import wire
 from correlator.alert import Alert, Detection, Limit, Quality, Surroundings
+from correlator.crossmatch import CatalogAnswer, CatalogTag, SkyClass
 from correlator.errors import MalformedPacketError
 from correlator.wire import alerts_of_json, of_json, to_json
 from tests.builders import an_alert
@@ -20,6 +21,14 @@ SAID = to_json(
     an_alert(
         quality=Quality(real_bogus=0.9, n_bad_pixels=0, flags=("a", "b")),
         surroundings=Surroundings(solar_system_name="2010AB", star_score=0.5),
+        tags=(
+            CatalogAnswer.of(
+                "gaia",
+                [CatalogTag("gaia", "3f9a", "1", 1.0, 2.0, 0.5, SkyClass.STAR, "S", (("z", 1.0),))],
+                "3f9a",
+            ),
+            CatalogAnswer.unknown("vsx", "its file is away"),
+        ),
     )
 ).decode()
 
@@ -99,6 +108,12 @@ detections = st.builds(
     finite,
     st.none() | st.floats(1e-30, 1e30),
 )
+names = st.sampled_from(["gaia", "vsx", "glade", "ö"])
+values = st.lists(st.tuples(names, finite), max_size=12).map(tuple)
+kinds = st.none() | st.sampled_from(SkyClass)
+tags = st.builds(
+    CatalogTag, names, names, names, finite, finite, finite, kinds, st.none() | names, values
+)
 limits = st.builds(Limit, st.floats(7e8, 4e9), st.sampled_from("gr"), finite, finite)
 alerts = st.builds(
     an_alert,
@@ -113,6 +128,11 @@ alerts = st.builds(
         n_bad_pixels=st.none() | st.integers(-(2**63), 2**63 - 1),
         flags=st.lists(st.text(max_size=3).filter(lambda t: "\x00" not in t)).map(tuple),
     ),
+    tags=st.lists(
+        st.builds(CatalogAnswer.of, names, st.lists(tags, max_size=4), st.none() | names)
+        | st.builds(CatalogAnswer.unknown, names, names),
+        max_size=9,
+    ).map(tuple),
 )
 
 

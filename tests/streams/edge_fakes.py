@@ -8,6 +8,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError
 
+from storage.catalogs.tagger import untagged
 from streams.edge import Edge, EdgeSettings
 from streams.edge_outbox import Outbox
 from streams.edge_source import Source, SourceSettings
@@ -156,7 +157,7 @@ class FakeProducer:
 class Harness:
     """An edge between a fake survey and a fake broker."""
 
-    def __init__(self, archive=None, schemas=None, settings=SETTINGS, **of_edge):
+    def __init__(self, archive=None, schemas=None, settings=SETTINGS, tag=untagged, **of_edge):
         self.outbox = Outbox("127.0.0.1:1", self._producer)
         of_edge = {"commit_interval_s": 0.0, "drain_within_s": 0.2} | of_edge
         more = {} if schemas is None else {"schemas": schemas}
@@ -166,6 +167,7 @@ class Harness:
             self.outbox,
             archive=archive,
             now=lambda: NOW_UNIX_S,
+            tag=tag,
             **more,
         )
 

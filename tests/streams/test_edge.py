@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from correlator.alert import Alert
+from correlator.crossmatch import CatalogAnswer
 from correlator.errors import MalformedAlertError
 from correlator.wire import of_json, to_json
 from ingest_optical.decoder import decode
@@ -47,6 +48,22 @@ def test_what_passes_the_gate_is_sent_whole_under_its_object():
     assert sent.key == alert.object_id.encode()
     assert harness.edge.stats.rejected == {"low_real_bogus_forest": 1}
     assert harness.committed == {(TOPIC, 0): 2}
+
+
+def test_what_passes_is_tagged_together_and_nothing_else_is():
+    asked = []
+
+    def tag(alerts):
+        asked.append([alert.alert_id for alert in alerts])
+        said = CatalogAnswer.of("gaia", (), "3f9a")
+        return [dataclasses.replace(alert, tags=(said,)) for alert in alerts]
+
+    harness = Harness(tag=tag)
+    harness.run([ztf_message(at, rb=0.9 if at % 2 else 0.1) for at in range(8)])
+    sent = slim(harness)
+    assert [alert.alert_id for alert in sent] in asked
+    assert len(sent) == 4
+    assert {alert.tags[0].version for alert in sent} == {"3f9a"}
 
 
 def test_every_alert_counts_for_its_image_whether_it_passes_or_not():

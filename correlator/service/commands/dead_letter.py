@@ -170,7 +170,7 @@ async def _replay(letters: list[DeadLetter], store: Store, settings: Settings) -
     schemas = Registry(settings.source_registry or None, settings.source_schemas)
     async with open_outlet(settings, store) as outlet:
         bar = tracked(letters, "Putting back", len(letters))
-        backs = put_back(bar, store, outlet, schemas.schema, time.time)
+        backs = put_back(bar, store, outlet, schemas.schema, time.time, settings.tagger().tagged)
         return [back async for back in backs]
 
 

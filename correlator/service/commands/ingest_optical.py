@@ -95,6 +95,7 @@ def optical(
         Outbox(servers),
         schemas.schema,
         kept,
+        tag=settings.tagger().tagged,
     )
     try:
         run_edge(edge)
