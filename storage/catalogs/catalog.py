@@ -24,8 +24,9 @@ from skymaps.healpix import MAX_ORDER, Positions
 from skymaps.neighbours import Near, Neighbours, Points, in_order, near
 from storage.catalogs import MEMORY_BYTES
 from storage.catalogs.description import Description, read_description
-from storage.catalogs.entries import FIXED, INDEX
+from storage.catalogs.entries import FIXED
 from storage.catalogs.errors import CatalogError
+from storage.sky_runs import INDEX
 
 Indices = NDArray[np.int64]
 

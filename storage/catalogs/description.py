@@ -8,30 +8,9 @@ import msgspec
 import orjson
 
 from storage.catalogs.errors import CatalogError
+from storage.sky_runs import Partition
 
 FILE = "catalog.json"
-
-
-class Partition(msgspec.Struct, frozen=True):
-    """One file: the entries of one HEALPix cell.
-
-    Attributes
-    ----------
-    order, pixel
-        The cell, NESTED.
-    n_rows
-        Entries in it.
-    """
-
-    order: int
-    pixel: int
-    n_rows: int
-
-    @property
-    def file(self) -> str:
-        """Where it is below the catalogue's folder, as HATS lays catalogues out."""
-        folder = self.pixel // 10_000 * 10_000
-        return f"dataset/Norder={self.order}/Dir={folder}/Npix={self.pixel}.parquet"
 
 
 class Refusal(msgspec.Struct, frozen=True):

@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 from skymaps.healpix import index_29_of
 from storage.catalogs.mapping import Mapping, Names
 from storage.catalogs.tables import Chunk, chosen
-
-INDEX = "_healpix_29"
-"""Column of the order-29 NESTED index, named as HATS names it."""
+from storage.sky_runs import INDEX
 
 FIXED = (INDEX, "ra_deg", "dec_deg", "object_id", "type", "sky_class")
 """Columns of every catalogue; the numbers of its mapping follow."""

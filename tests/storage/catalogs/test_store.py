@@ -13,11 +13,11 @@ from correlator.crossmatch import AnswerState, SkyClass
 from skymaps.healpix import MAX_ORDER, Positions, coarsen, index_29_of
 from skymaps.neighbours import Points
 from storage.catalogs import build, tables
-from storage.catalogs.build import FINEST_ORDER, build_catalog, cells_of
+from storage.catalogs.build import FINEST_ORDER, build_catalog
 from storage.catalogs.catalog import CatalogStore
-from storage.catalogs.entries import INDEX
 from storage.catalogs.errors import CatalogError
 from storage.catalogs.mapping import Mapping, ValueOf
+from storage.sky_runs import INDEX, cells_of
 
 HOW = Mapping(
     "test", "Test", ("ra",), ("dec",), id=("id",), type=("type",),
