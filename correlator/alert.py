@@ -64,6 +64,35 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class ForcedMeasurement:
+    """The flux at the object's place on one image, whether or not anything was found there.
+
+    Attributes
+    ----------
+    forced_id
+        The survey's id of this measurement: LSST ``diaForcedSourceId``, ZTF ``pid`` of the image.
+    time_unix_s
+        Middle of the exposure [s since the Unix epoch, UTC].
+    band
+        ``u g r i z y``.
+    flux_njy, flux_err_njy
+        Difference flux, negative when the place is fainter than in the template [nJy]. One
+        without a known error is no measurement and is left out.
+    """
+
+    forced_id: str
+    time_unix_s: float
+    band: str
+    flux_njy: float
+    flux_err_njy: float
+
+    @property
+    def snr(self) -> float:
+        """Flux in units of its error; negative for a negative flux."""
+        return self.flux_njy / self.flux_err_njy
+
+
+@dataclass(frozen=True, slots=True)
 class Quality:
     """What the survey says of the measurement itself. ``None`` is "not said"."""
 
@@ -125,6 +154,8 @@ class Alert:
         Earlier measurements of the same object, by time; never the alert's own.
     limits
         Non-detections at the place, by time.
+    forced
+        Forced photometry at the place, by time, each measurement once.
     survey_first_unix_s
         Beginning of the object's history by the survey's own count (ZTF ``jdstarthist``: first
         3-sigma detection at the position) [s since the Unix epoch].
@@ -143,6 +174,7 @@ class Alert:
     detection: Detection
     history: tuple[Detection, ...] = ()
     limits: tuple[Limit, ...] = ()
+    forced: tuple[ForcedMeasurement, ...] = ()
     survey_first_unix_s: float | None = None
     quality: Quality = field(default_factory=Quality)
     surroundings: Surroundings = field(default_factory=Surroundings)

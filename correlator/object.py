@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 
-from correlator.alert import Alert, Detection, Limit, Surroundings
+from correlator.alert import Alert, Detection, ForcedMeasurement, Limit, Surroundings
 from correlator.crossmatch import CatalogAnswer
 
 _TIME = attrgetter("time_unix_s")
 _BY_TIME = attrgetter("time_unix_s", "source_id")
+_BY_FORCED = attrgetter("time_unix_s", "forced_id")
 _BY_CONTENT = attrgetter("time_unix_s", "band", "mag_ab", "n_sigma")
 
 
@@ -31,6 +32,9 @@ class OpticalObject:
         Position of the alert with the highest signal-to-noise ratio (the best centroid).
     detections, limits
         Merged measurements and non-detections, by time.
+    forced
+        Merged forced photometry, by time; of a measurement that was told with two contents the
+        greater.
     survey_first_unix_s
         Earliest beginning of its history by the survey's own count.
     surroundings
@@ -55,6 +59,7 @@ class OpticalObject:
     real_bogus: float | None
     surroundings: Surroundings
     tags: tuple[CatalogAnswer, ...] = ()
+    forced: tuple[ForcedMeasurement, ...] = ()
 
     @property
     def object_key(self) -> str:
@@ -92,6 +97,7 @@ def object_of(alert: Alert) -> OpticalObject:
         real_bogus=alert.quality.real_bogus,
         surroundings=alert.surroundings,
         tags=alert.tags,
+        forced=_joined_forced((), alert.forced),
     )
 
 
@@ -126,6 +132,7 @@ def apply_alert(obj: OpticalObject | None, alert: Alert) -> OpticalObject:
         real_bogus=alert.quality.real_bogus if is_latest else obj.real_bogus,
         surroundings=alert.surroundings if is_latest else obj.surroundings,
         tags=alert.tags if places else obj.tags,
+        forced=_joined_forced(obj.forced, alert.forced),
     )
 
 
@@ -224,6 +231,26 @@ def _joined_limits(old: tuple[Limit, ...], new: tuple[Limit, ...]) -> tuple[Limi
         ):
             return _merged_limits((*old, *new))
     return (*old, *new[n_common:]) if n_common < len(new) else old
+
+
+def _joined_forced(
+    old: tuple[ForcedMeasurement, ...], new: tuple[ForcedMeasurement, ...]
+) -> tuple[ForcedMeasurement, ...]:
+    """Union of a merged list and one as an alert has it: each id once, the greater content."""
+    if not new:
+        return old
+    chosen = {f.forced_id: f for f in old}
+    changed = False
+    for forced in new:
+        known = chosen.get(forced.forced_id)
+        if known is None or _content(forced) > _content(known):
+            chosen[forced.forced_id] = forced
+            changed = True
+    return tuple(sorted(chosen.values(), key=_BY_FORCED)) if changed else old
+
+
+def _content(forced: ForcedMeasurement) -> tuple[float, float, float, str]:
+    return forced.time_unix_s, forced.flux_njy, forced.flux_err_njy, forced.band
 
 
 def _merged_detections(detections: Iterable[Detection]) -> tuple[Detection, ...]:

@@ -251,7 +251,8 @@ def _alert_at_once(data: bytes) -> Alert | None:
 def _is_shallow(data: bytes, alert: Alert) -> bool:
     """Whether fields that we do not know can hide nothing too deep for the full reading."""
     tags = [tag for answer in alert.tags for tag in answer.tags]
-    n_records = len(alert.history) + len(alert.limits) + len(alert.tags) + len(tags)
+    light_curve = len(alert.history) + len(alert.limits) + len(alert.forced)
+    n_records = light_curve + len(alert.tags) + len(tags)
     n_lists = len(alert.tags) + sum(1 + len(tag.values) for tag in tags)
     is_narrow = data.count(b"[") < n_lists + _MAX_NESTED
     return is_narrow and data.count(b"{") <= n_records + _MAX_NESTED
@@ -289,6 +290,7 @@ def _is_time(*times_unix_s: float | None) -> bool:
 def _has_times(alert: Alert) -> bool:
     times = [d.time_unix_s for d in alert.history]
     times += [limit.time_unix_s for limit in alert.limits]
+    times += [f.time_unix_s for f in alert.forced]
     times.append(alert.detection.time_unix_s)
     if alert.survey_first_unix_s is not None:
         times.append(alert.survey_first_unix_s)
@@ -301,6 +303,12 @@ def _has_fluxes(alert: Alert) -> bool:
         error_njy = d.flux_err_njy
         if not -MAX_FLUX_NJY <= d.flux_njy <= MAX_FLUX_NJY or (
             error_njy is not None and not MIN_ERROR_NJY <= error_njy <= MAX_FLUX_NJY
+        ):
+            return False
+    for f in alert.forced:
+        if not (
+            -MAX_FLUX_NJY <= f.flux_njy <= MAX_FLUX_NJY
+            and MIN_ERROR_NJY <= f.flux_err_njy <= MAX_FLUX_NJY
         ):
             return False
     return True
@@ -323,6 +331,7 @@ _RULES: dict[object, tuple[tuple[str, Callable[[Any], bool]], ...]] = {
             "the sources' ids",
             lambda x: _is_id(x.detection.source_id, *[d.source_id for d in x.history]),
         ),
+        ("the ids of forced photometry", lambda x: _is_id(*[f.forced_id for f in x.forced])),
         ("RA in [0, 360] deg", lambda x: 0.0 <= x.ra_deg <= 360.0),
         ("dec in [-90, 90] deg", lambda x: -90.0 <= x.dec_deg <= 90.0),
         ("the HEALPix index", lambda x: 0 <= x.index_29 < END_29),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from correlator.alert import Detection, Limit, Surroundings
+from correlator.alert import Detection, ForcedMeasurement, Limit, Surroundings
 from correlator.crossmatch import CatalogAnswer
 from correlator.object import apply_alert, object_of
 from tests.builders import an_alert
@@ -26,6 +26,16 @@ def detections(draw):
     )
 
 
+forced = st.builds(
+    ForcedMeasurement,
+    st.sampled_from(["f", "g", "h", "i"]),
+    times,
+    st.sampled_from("gr"),
+    fluxes,
+    st.floats(1.0, 99.0),
+)
+
+
 @st.composite
 def alerts(draw):
     return an_alert(
@@ -34,6 +44,7 @@ def alerts(draw):
         detection=draw(detections()),
         history=tuple(draw(st.lists(detections(), max_size=3))),
         limits=tuple(Limit(t, "r", 20.0) for t in draw(st.lists(times, max_size=2))),
+        forced=tuple(draw(st.lists(forced, max_size=3))),
         survey_first_unix_s=draw(st.none() | times),
         surroundings=Surroundings(star_score=draw(st.none() | st.floats(0.0, 1.0))),
         tags=tuple(
@@ -90,6 +101,16 @@ def merged(some):
 def test_the_light_curve_holds_of_each_source_the_greatest(some):
     obj = folded(some)
     assert (obj.detections, obj.limits) == merged(some)
+
+
+@given(st.lists(alerts(), min_size=1, max_size=6))
+def test_the_forced_photometry_holds_of_each_id_the_greatest(some):
+    by_id = {}
+    for f in (f for alert in some for f in alert.forced):
+        by_id.setdefault(f.forced_id, []).append((f.time_unix_s, f.flux_njy, f.flux_err_njy, f))
+    chosen = [max(told, key=lambda x: x[:3])[3] for told in by_id.values()]
+    expected = tuple(sorted(chosen, key=lambda f: (f.time_unix_s, f.forced_id)))
+    assert folded(some).forced == expected
 
 
 @st.composite

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from correlator import wire
-from correlator.alert import Alert, Detection, Limit, Quality, Surroundings
+from correlator.alert import Alert, Detection, ForcedMeasurement, Limit, Quality, Surroundings
 from correlator.crossmatch import CatalogAnswer, CatalogTag, SkyClass
 from correlator.errors import MalformedPacketError
+from correlator.object import OpticalObject, object_of
 from correlator.wire import alerts_of_json, of_json, to_json
 from tests.builders import an_alert
 
@@ -29,6 +30,7 @@ SAID = to_json(
             ),
             CatalogAnswer.unknown("vsx", "its file is away"),
         ),
+        forced=(ForcedMeasurement("7", TIME, "g", -12.5, 3.0),),
     )
 ).decode()
 
@@ -114,12 +116,21 @@ kinds = st.none() | st.sampled_from(SkyClass)
 tags = st.builds(
     CatalogTag, names, names, names, finite, finite, finite, kinds, st.none() | names, values
 )
+forced = st.builds(
+    ForcedMeasurement,
+    st.text("f0123", min_size=1),
+    st.floats(7e8, 4e9),
+    st.sampled_from("gr"),
+    finite,
+    st.floats(1e-30, 1e30),
+)
 limits = st.builds(Limit, st.floats(7e8, 4e9), st.sampled_from("gr"), finite, finite)
 alerts = st.builds(
     an_alert,
     detection=detections,
     history=st.lists(detections, max_size=4).map(tuple),
     limits=st.lists(limits, max_size=4).map(tuple),
+    forced=st.lists(forced, max_size=4).map(tuple),
     exposure_s=st.none() | finite,
     survey_first_unix_s=st.none() | st.floats(7e8, 4e9),
     quality=st.builds(
@@ -208,6 +219,49 @@ def test_an_alert_with_a_long_history_is_read_alike():
     data = to_json(replace(alert, history=past))
     assert len(data) > 4300
     assert_read_alike(data)
+
+
+def test_an_alert_of_before_there_was_forced_photometry_is_read():
+    alert = an_alert()
+    said = to_json(alert)
+    before = said.replace(b'"forced":[],', b"")
+    assert len(before) < len(said)
+    assert_read_alike(before)
+    assert of_json(Alert, before) == alert
+    assert wire._alert_at_once(before) == alert
+
+
+def test_an_object_of_before_there_was_forced_photometry_is_read():
+    obj = object_of(an_alert())
+    said = to_json(obj)
+    before = said.replace(b',"forced":[]', b"")
+    assert len(before) < len(said)
+    assert of_json(OpticalObject, before) == obj
+
+
+FORCED = '"forced_id":"7"', '"flux_njy":-12.5', '"flux_err_njy":3.0', f'"time_unix_s":{TIME}'
+
+
+@pytest.mark.parametrize(
+    ("said", "bad"),
+    [
+        (FORCED[0], '"forced_id":""'),
+        (FORCED[0], '"forced_id":" "'),
+        (FORCED[0], '"forced_id":"' + "7" * 451 + '"'),
+        (FORCED[1], '"flux_njy":-1.1e31'),
+        (FORCED[1], '"flux_njy":null'),
+        (FORCED[2], '"flux_err_njy":0.0'),
+        (FORCED[2], '"flux_err_njy":null'),
+        (FORCED[2], '"flux_err_njy":1e32'),
+        (FORCED[3], '"time_unix_s":6e8'),
+    ],
+)
+def test_forced_photometry_that_cannot_be_is_refused(said, bad):
+    changed = SAID.replace(said, bad)
+    assert changed != SAID
+    assert_read_alike(changed.encode())
+    with pytest.raises(MalformedPacketError):
+        of_json(Alert, changed.encode(), "name")
 
 
 @pytest.mark.parametrize("n_history", [0, 30, 300])
