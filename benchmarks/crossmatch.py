@@ -1,10 +1,11 @@
-"""Positions against a catalogue of millions: ours, astropy's and a KD-tree of scipy's."""
+"""Positions against a catalogue of millions: ours and four ways of others."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benchmarks.agreement import require
+from benchmarks.crossmatch_peers import Peer, peers_of
 from benchmarks.sky_inputs import anywhere, visit
 from benchmarks.timing import Effort, Row
-from skymaps.healpix import Positions, unit_vectors
+from skymaps.healpix import Positions
 from skymaps.neighbours import Neighbours
 from storage.catalogs.build import build_catalog
 from storage.catalogs.catalog import Catalog, CatalogStore
@@ -41,16 +43,8 @@ MAPPING = Mapping(
     values={name: ValueOf((name,)) for name in ("mag_r", "z", "parallax_mas")},
 )  # fmt: skip
 
-_ASTROPY = "astropy SkyCoord.match_to_catalog_sky (its tree kept; nearest, without a radius)"
-_SCIPY = "scipy cKDTree.query of unit vectors (nearest within the radius, unit vectors included)"
-
-
-@dataclass(frozen=True, slots=True)
-class Peers:
-    """The two trees."""
-
-    astropy: Any
-    scipy: Any
+Batch = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Right ascensions and declinations [deg]."""
 
 
 def crossmatch(effort: Effort, n_rows: int, n_positions: int, folder: Path) -> Iterator[Row]:
@@ -66,7 +60,7 @@ def crossmatch(effort: Effort, n_rows: int, n_positions: int, folder: Path) -> I
         For the catalogue.
     """
     path = folder / "synthetic.parquet"
-    written(path, n_rows)
+    written(path, *places(n_rows))
     build = replace(effort, rounds=1, sample_s=0.0)
     yield build.rate_of(
         "crossmatch-build", n_rows, "entries/s",
@@ -74,13 +68,11 @@ def crossmatch(effort: Effort, n_rows: int, n_positions: int, folder: Path) -> I
     )  # fmt: skip
     catalog, whole_mb = _measured(lambda: _loaded(CatalogStore(folder, 2**40).open("synthetic")))
     ra_deg, dec_deg = places(n_rows)
-    astropy, astropy_mb = _measured(lambda: _astropy_tree(ra_deg, dec_deg))
-    scipy, scipy_mb = _measured(lambda: _scipy_tree(ra_deg, dec_deg))
+    peers, peers_mb = _measured(lambda: peers_of(ra_deg, dec_deg, RADIUS_ARCSEC))
     yield Row("crossmatch-memory-places", 24.0 * n_rows / _MB, "MB")
     memory = catalog.description.memory_bytes / _MB
     yield Row("crossmatch-memory-entries", memory, "MB", "growth of the process", whole_mb)
-    yield Row("crossmatch-memory-peers", scipy_mb, "MB", "astropy (ours is scipy here)", astropy_mb)
-    peers = Peers(astropy, scipy)
+    yield Row("crossmatch-memory-peers", peers_mb, "MB")
     bounded = CatalogStore(folder, catalog.description.memory_bytes // 4).open("synthetic")
     shapes = {
         "anywhere": (n_positions, N_BATCHES),
@@ -103,9 +95,9 @@ def places(n_rows: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return ra, np.degrees(np.arcsin(z))
 
 
-def written(path: Path, n_rows: int) -> None:
-    """Write the rows of the catalogue as Parquet."""
-    ra, dec = places(n_rows)
+def written(path: Path, ra: NDArray[np.float64], dec: NDArray[np.float64]) -> None:
+    """Write entries at some places [deg] as Parquet."""
+    n_rows = len(ra)
     rng = np.random.default_rng(30)
     writer = None
     for begin in range(0, n_rows, _WRITTEN_ROWS):
@@ -130,7 +122,7 @@ def written(path: Path, n_rows: int) -> None:
 
 def _batch(
     shape: str, n: int, seed: int, ra: NDArray[np.float64], dec: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> Batch:
     """Half of the positions of a batch are moved to within 3 arcsec of an entry."""
     batch = visit(n, seed) if shape == "visit" else anywhere(n, seed)
     ra_deg, dec_deg = batch.ra_deg.copy(), batch.dec_deg.copy()
@@ -154,11 +146,10 @@ def _rates(
     shape: str,
     catalog: Catalog,
     bounded: Catalog,
-    peers: Peers,
-    batches: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    peers: dict[str, Peer],
+    batches: list[Batch],
 ) -> Iterator[Row]:
     n = sum(len(ra) for ra, _ in batches)
-    skies = [_coordinates(ra, dec) for ra, dec in batches]
 
     def ours() -> None:
         for ra, dec in batches:
@@ -172,17 +163,14 @@ def _rates(
         for ra, dec in batches:
             nearest(bounded, ra, dec)
 
-    def by_astropy() -> None:
-        for sky in skies:
-            sky.match_to_catalog_sky(peers.astropy)
-
-    def by_scipy() -> None:
+    def by(peer: Peer) -> None:
         for ra, dec in batches:
-            _by_scipy(peers.scipy, ra, dec)
+            peer.nearest(ra, dec)
 
     unit = "positions/s"
-    for peer, name, theirs in ((_ASTROPY, "astropy", by_astropy), (_SCIPY, "kdtree", by_scipy)):
-        yield effort.rate_of(f"crossmatch-{shape}-{name}", n, unit, ours, peer, theirs)
+    for name, peer in peers.items():
+        theirs = partial(by, peer)
+        yield effort.rate_of(f"crossmatch-{shape}-{name}", n, unit, ours, peer.said, theirs)
     yield _against_bar(effort.rate_of(f"crossmatch-{shape}", n, unit, ours))
     yield _against_bar(effort.rate_of(f"crossmatch-{shape}-tags", n, unit, with_tags))
     if shape == "visit":
@@ -202,53 +190,27 @@ def nearest(catalog: Catalog, ra: NDArray[np.float64], dec: NDArray[np.float64])
 def _check(
     catalog: Catalog,
     bounded: Catalog,
-    peers: Peers,
-    batch: tuple[NDArray[np.float64], NDArray[np.float64]],
+    peers: dict[str, Peer],
+    batch: Batch,
     ra_deg: NDArray[np.float64],
     dec_deg: NDArray[np.float64],
 ) -> None:
     found = nearest(catalog, *batch)
     tags = catalog.tags_of(found)
-    which, off, _ = _coordinates(*batch).match_to_catalog_sky(peers.astropy)
-    inside = np.flatnonzero(off.arcsec <= RADIUS_ARCSEC)
-    require(len(found) > 0 and np.array_equal(inside, found.row), "astropy's and our positions")
-    require(np.allclose(off.arcsec[inside], found.separation_arcsec, atol=1e-7), "separations")
-    _, tree_which = _by_scipy(peers.scipy, *batch)
-    for name, theirs in (("astropy's", which[inside]), ("scipy's", tree_which[inside])):
-        same_ra = ra_deg[theirs] == [tag.ra_deg for tag in tags]
-        same_dec = dec_deg[theirs] == [tag.dec_deg for tag in tags]
-        require(bool((same_ra & same_dec).all()), f"{name} and our entries")
+    require(len(found) > 0, "some positions and their entries")
+    for peer in peers.values():
+        theirs = peer.nearest(*batch)
+        require(np.array_equal(theirs.row, found.row), f"{peer.name}'s and our positions")
+        same_ra = ra_deg[theirs.entry] == [tag.ra_deg for tag in tags]
+        same_dec = dec_deg[theirs.entry] == [tag.dec_deg for tag in tags]
+        require(bool((same_ra & same_dec).all()), f"{peer.name}'s and our entries")
     again = nearest(bounded, *batch)
     require(bounded.tags_of(again) == tags, "entries of all memory and of a quarter")
-
-
-def _coordinates(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> Any:
-    from astropy import units as u
-    from astropy.coordinates import SkyCoord
-
-    return SkyCoord(ra * u.deg, dec * u.deg)
 
 
 def _loaded(catalog: Catalog) -> Catalog:
     catalog.match(Positions.of([0.0], [0.0]), RADIUS_ARCSEC)
     return catalog
-
-
-def _astropy_tree(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> Any:
-    sky = _coordinates(ra, dec)
-    _coordinates(ra[:1], dec[:1]).match_to_catalog_sky(sky)  # it builds its tree at the first call
-    return sky
-
-
-def _scipy_tree(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> Any:
-    from scipy.spatial import cKDTree
-
-    return cKDTree(unit_vectors(ra, dec))
-
-
-def _by_scipy(tree: Any, ra: NDArray[np.float64], dec: NDArray[np.float64]) -> Any:
-    chord = 2.0 * math.sin(0.5 * math.radians(RADIUS_ARCSEC / 3600.0))
-    return tree.query(unit_vectors(ra, dec), distance_upper_bound=chord * (1.0 + 1e-9))
 
 
 def _measured(make: Callable[[], Any]) -> tuple[Any, float]:

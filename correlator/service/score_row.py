@@ -26,4 +26,5 @@ def score_rows(alerts: Sequence[Alert]) -> list[dict[str, object]]:
 
 def _row(features: Features, appearance: Appearance) -> dict[str, object]:
     known = {name: x for name, x in asdict(features).items() if x is not None}
-    return {"features": known, **appearance_columns(appearance)}
+    said = appearance_columns(appearance)
+    return {"class": said["class"], "features": known, "scores": said["scores"]}

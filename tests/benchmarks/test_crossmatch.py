@@ -21,7 +21,7 @@ def test_the_command_prints_one_document():
     assert done.exit_code == 0, done.output
     rows = {row["name"]: row for row in orjson.loads(done.stdout)}
     for shape in ("anywhere", "visit", "night"):
-        for peer in ("astropy", "kdtree"):
+        for peer in ("astropy", "kdtree", "pixel-trees", "moc"):
             row = rows[f"crossmatch-{shape}-{peer}"]
             assert math.isfinite(row["ratio"])
             assert row["ratio"] > 0.0

@@ -48,7 +48,7 @@ makers = st.one_of(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=6)
 @given(makers)
 def test_a_shape_is_a_whole_tiling_of_bounded_size_that_sums_to_one(made):
     assert made.sum_before_normalising == pytest.approx(1.0, abs=2e-4)
@@ -57,7 +57,7 @@ def test_a_shape_is_a_whole_tiling_of_bounded_size_that_sums_to_one(made):
     assert localization_of_bytes(made.to_bytes()) == made
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=4)
 @given(ra, dec, size, st.sampled_from([0.5, 0.683, 0.9]), st.sampled_from([(), GBM]))
 def test_an_ellipse_of_equal_axes_is_the_circle(ra_deg, dec_deg, radius_deg, level, systematics):
     made = ellipse(ra_deg, dec_deg, radius_deg, radius_deg, 33.0, level, systematics)

@@ -12,6 +12,9 @@ from tests.streams.workers import Cluster, Crash, Plan, state_of
 
 pytestmark = pytest.mark.usefixtures("no_pause")
 
+PARTS = [pytest.param(n, marks=() if n % 5 == 0 else pytest.mark.slow) for n in range(20)]
+"""Twentieths of all writes: four of them quickly, the others in the long suites."""
+
 
 async def rank(cluster):
     # The worker of this moment: the one before may have died.
@@ -59,7 +62,7 @@ def n_writes(implied):
 
 
 @pytest.mark.parametrize("before", [True, False])
-@pytest.mark.parametrize("part", range(20))
+@pytest.mark.parametrize("part", PARTS)
 def test_a_crash_at_any_write_changes_nothing(implied, n_writes, part, before):
     for n in range(part, n_writes, 20):
         crashes, _, state = asyncio.run(left_behind(Plan(crashes=[n], before=before)))
@@ -68,7 +71,7 @@ def test_a_crash_at_any_write_changes_nothing(implied, n_writes, part, before):
 
 
 @pytest.mark.parametrize("before", [True, False])
-@pytest.mark.parametrize("part", range(20))
+@pytest.mark.parametrize("part", PARTS)
 def test_an_outage_at_any_write_changes_nothing(implied, n_writes, part, before):
     for n in range(part, n_writes, 40):
         _, _, state = asyncio.run(left_behind(Plan(outages=[n], before=before)))

@@ -118,7 +118,7 @@ async def settled(cluster):
             cluster.workers = [None] * len(cluster.workers)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     st.permutations(PACKETS),
     st.lists(st.sampled_from(PACKETS), max_size=6),
