@@ -26,7 +26,7 @@ class Column:
     name
         Field name.
     type
-        ``int``, ``long``, ``float``, ``double`` or ``string``.
+        ``int``, ``long``, ``float``, ``double``, ``boolean`` or ``string``.
     nullable
         Whether the field is a union ``[null, type]``; masked values are then null.
     """
@@ -122,6 +122,10 @@ def _doubles(values: NDArray[Any]) -> tuple[Bytes, Mask]:
     return _fixed(np.ascontiguousarray(values, dtype="<f8"), 8)
 
 
+def _booleans(values: NDArray[Any]) -> tuple[Bytes, Mask]:
+    return _fixed(np.ascontiguousarray(values, dtype=np.uint8), 1)
+
+
 def _fixed(values: NDArray[Any], width: int) -> tuple[Bytes, Mask]:
     data = values.view(np.uint8).reshape(len(values), width)
     return data, np.ones(data.shape, dtype=np.bool_)
@@ -142,5 +146,6 @@ _ENCODERS = {
     "long": _varints,
     "float": _floats,
     "double": _doubles,
+    "boolean": _booleans,
     "string": _strings,
 }

@@ -16,6 +16,7 @@ COLUMNS = (
     Column("f", "float", nullable=True),
     Column("d", "double"),
     Column("s", "string", nullable=True),
+    Column("b", "boolean", nullable=True),
 )
 
 ROW = st.tuples(
@@ -24,6 +25,7 @@ ROW = st.tuples(
     st.none() | st.floats(width=32, allow_nan=False),
     st.floats(allow_nan=False),
     st.none() | st.text("ZTFabz019", max_size=9),
+    st.none() | st.booleans(),
 )
 
 
@@ -35,19 +37,20 @@ def column_of(values, dtype, filler):
 
 @given(st.lists(ROW, min_size=1, max_size=20))
 def test_rows_are_the_bytes_that_fastavro_writes(rows):
-    i, long, f, d, s = zip(*rows, strict=True)
+    i, long, f, d, s, b = zip(*rows, strict=True)
     values = {
         "i": np.array(i),
         "l": column_of(long, np.int64, 0),
         "f": column_of(f, np.float32, 0.0),
         "d": np.array(d),
         "s": column_of([None if t is None else t.encode() for t in s], "S9", b""),
+        "b": column_of(b, np.bool_, False),
     }
     encoded = encode(COLUMNS, values)
     schema = fastavro.parse_schema(record_schema("row", COLUMNS))
     for k, row in enumerate(rows):
         stream = io.BytesIO()
-        fastavro.schemaless_writer(stream, schema, dict(zip("ilfds", row, strict=True)))
+        fastavro.schemaless_writer(stream, schema, dict(zip("ilfdsb", row, strict=True)))
         assert encoded.data[encoded.starts[k] : encoded.starts[k + 1]] == stream.getvalue()
 
 
