@@ -45,6 +45,12 @@ SLOW_ASTEROIDS = 0.005
 
 _ASTEROID_G_MINUS_R = 0.5
 
+_FAINTEST_NEIGHBOUR_MAG = 22.5
+
+_G_R_STEPS = np.array([0.0, 1.0, 0.0, -0.4, -0.6, -0.7])
+"""How much fainter than in r a source is in the band of each filter number, in units of g - r: the
+stellar locus, roughly."""
+
 
 def density_weight(kind: Kind, field: Field) -> float:
     """Relative density of a kind in a field, of order 1: stars in the plane, asteroids likewise."""
@@ -86,16 +92,21 @@ def draw_kind(
     return _DRAWS[kind](n, field, visits, night, rng)
 
 
+def whole_days(night: Night) -> int:
+    """Days between the beginning and the end: 0 of one night, 7 of eight in a row."""
+    return int((night.end_unix_s - night.start_unix_s) // DAY_S)
+
+
 def _stars(
     n: int, field: Field, visits: Visits, night: Night, rng: np.random.Generator
 ) -> Population:
-    mag = _magnitudes(n, 13.5, 20.5, 0.25, rng)
+    mag = _magnitudes(n, 13.5, 20.5, 0.25, rng) + visits.deeper_mag
     amplitude = 10.0 ** rng.uniform(-1.3, -0.1, (n, 1))
     period_s = DAY_S * 10.0 ** rng.uniform(-0.7, 2.3, (n, 1))
     phase = rng.uniform(0.0, 2.0 * np.pi, (n, 1))
     colour = rng.uniform(0.0, 1.4, (n, 1))
     wave = amplitude * np.sin(2.0 * np.pi * visits.start_unix_s / period_s + phase)
-    mean = flux_of(mag[:, None] + np.where(visits.fid == 1, colour, 0.0))
+    mean = flux_of(mag[:, None] + colour * _G_R_STEPS[visits.fid])
     flux = mean * (10.0 ** (-0.4 * wave) - 1.0)
     near = surroundings.of_stars(mag, rng)
     since, before = _long_history(n, night, 0.4, rng)
@@ -105,7 +116,7 @@ def _stars(
 def _nuclei(
     n: int, field: Field, visits: Visits, night: Night, rng: np.random.Generator
 ) -> Population:
-    mag = _magnitudes(n, 15.5, 20.3, 0.4, rng)
+    mag = _magnitudes(n, 15.5, 20.3, 0.4, rng) + visits.deeper_mag
     wave = np.zeros((n, len(visits)))
     for _ in range(3):
         amplitude = 10.0 ** rng.uniform(-1.5, -0.4, (n, 1))
@@ -121,26 +132,31 @@ def _nuclei(
 def _supernovae(
     n: int, field: Field, visits: Visits, night: Night, rng: np.random.Generator
 ) -> Population:
-    start = night.end_unix_s - DAY_S * rng.uniform(0.0, OLDEST_SUPERNOVA_DAYS, n)
-    peak = _magnitudes(n, 15.5, 20.3, 0.5, rng)
+    oldest_days = OLDEST_SUPERNOVA_DAYS + whole_days(night)
+    start = night.end_unix_s - DAY_S * rng.uniform(0.0, oldest_days, n)
+    peak = _magnitudes(n, 15.5, 20.3, 0.5, rng) + visits.deeper_mag
     rise = rng.uniform(13.0, 20.0, n)
     days = (visits.start_unix_s - start[:, None]) / DAY_S
-    colour = np.where(visits.fid == 1, np.clip(0.025 * (days - rise[:, None]), -0.1, 1.0), 0.0)
+    colour = np.clip(0.025 * (days - rise[:, None]), -0.1, 1.0) * _G_R_STEPS[visits.fid]
     flux = flux_of(supernova_mag(days, peak[:, None], rise[:, None]) + colour)
     near = surroundings.of_transients(n, rng)
-    since, before = _recent_history(start, rise * 10.0 ** (0.2 * (peak - 20.5)), night, rng)
+    since, before = _recent_history(
+        start, rise * 10.0 ** (0.2 * (peak - visits.deeper_mag - 20.5)), night, rng
+    )
     return Population.of(Kind.SUPERNOVA, *_places(n, field, rng), flux, near, since, before)
 
 
 def _outbursts(
     n: int, field: Field, visits: Visits, night: Night, rng: np.random.Generator
 ) -> Population:
-    start = night.end_unix_s - DAY_S * rng.uniform(0.0, OLDEST_OUTBURST_DAYS, n)
-    peak = _magnitudes(n, 14.5, 19.5, 0.3, rng)
+    oldest_days = OLDEST_OUTBURST_DAYS + whole_days(night)
+    start = night.end_unix_s - DAY_S * rng.uniform(0.0, oldest_days, n)
+    peak = _magnitudes(n, 14.5, 19.5, 0.3, rng) + visits.deeper_mag
     plateau = rng.uniform(2.0, 9.0, (n, 1))
     days = (visits.start_unix_s - start[:, None]) / DAY_S
     flux = flux_of(outburst_mag(days, peak[:, None], plateau))
-    near = surroundings.of_stars(np.minimum(peak + rng.uniform(2.5, 5.0, n), 22.5), rng)
+    faintest = _FAINTEST_NEIGHBOUR_MAG + visits.deeper_mag
+    near = surroundings.of_stars(np.minimum(peak + rng.uniform(2.5, 5.0, n), faintest), rng)
     since, before = _long_history(n, night, 0.03, rng)
     return Population.of(Kind.OUTBURST, *_places(n, field, rng), flux, near, since, before)
 
@@ -151,10 +167,11 @@ def _flares(
     visit = rng.integers(visits.n_past, len(visits), n)
     scale = rng.uniform(600.0, 2400.0, (n, 1)) / DAY_S
     start = visits.start_unix_s[visit] - scale[:, 0] * DAY_S * rng.uniform(0.0, 1.0, n)
-    peak = _magnitudes(n, 16.0, 20.0, 0.3, rng)
+    peak = _magnitudes(n, 16.0, 20.0, 0.3, rng) + visits.deeper_mag
     days = (visits.start_unix_s - start[:, None]) / DAY_S
     flux = flux_of(flare_mag(days, peak[:, None], scale, visits.fid))
-    near = surroundings.of_stars(np.minimum(peak + rng.uniform(0.5, 4.0, n), 22.5), rng)
+    faintest = _FAINTEST_NEIGHBOUR_MAG + visits.deeper_mag
+    near = surroundings.of_stars(np.minimum(peak + rng.uniform(0.5, 4.0, n), faintest), rng)
     return Population.of(Kind.FLARE, *_places(n, field, rng), flux, near)
 
 
@@ -176,15 +193,15 @@ def _asteroids(
     n_slow = int(rng.binomial(n, SLOW_ASTEROIDS))
     of = np.concatenate([np.tile(np.arange(n_slow, n), visits.n_tonight), np.arange(n_slow)])
     visit = _each_visit(n - n_slow, visits)
-    mag = _magnitudes(n, 15.0, 20.9, 0.35, rng)
+    mag = _magnitudes(n, 15.0, 20.9, 0.35, rng) + visits.deeper_mag
     flux = flux_of(mag[of])[:, None] * np.ones(len(visits))
     flux[: len(visit)] = _only_at(visit, flux_of(mag[of[: len(visit)]]), visits)
     flux[:, : visits.n_past] = 0.0
-    flux = flux * np.where(visits.fid == 1, 10.0 ** (-0.4 * _ASTEROID_G_MINUS_R), 1.0)
+    flux = flux * 10.0 ** (-0.4 * _ASTEROID_G_MINUS_R * _G_R_STEPS[visits.fid])
     ra, dec = _paths(n, n_slow, of, visit, visits, field, rng)
     near = surroundings.of_nothing(len(of), rng)
     population = Population.of(Kind.ASTEROID, ra, dec, flux, near)
-    known = rng.random(n) < np.where(mag < 19.5, 0.95, 0.75)
+    known = rng.random(n) < np.where(mag - visits.deeper_mag < 19.5, 0.95, 0.75)
     names = np.char.mod("%d", rng.integers(1, 650_000, n)).astype("S12")
     sep, shown = rng.rayleigh(0.5, len(of)), known[of]
     return replace(

@@ -24,16 +24,19 @@ AT2017GFO_MAG: Final = {
     "g": (17.4, 17.6, 18.6, 19.5, 20.2, 21.1, 21.6, 21.9, 23.3, 24.0),
     "r": (17.3, 17.4, 18.0, 18.6, 19.1, 19.8, 20.5, 20.8, 21.2, 22.2),
     "i": (17.4, 17.4, 17.9, 18.3, 18.6, 19.0, 19.5, 19.7, 20.5, 21.4),
+    "z": (17.5, 17.5, 17.7, 18.1, 18.3, 18.6, 19.1, 19.2, 19.9, 21.2),
+    "y": (17.5, 17.4, 17.4, 17.7, 17.9, 18.0, 18.4, 18.8, 19.4, 20.8),
 }
 """AT2017gfo as observed, days since the merger, rounded to 0.1 mag: read off the compilation of
 Villar et al. 2017 (ApJ 851, L21), the early points after Drout et al. 2017 (Science 358, 1570) and
-Arcavi et al. 2017 (Nature 551, 64)."""
+Arcavi et al. 2017 (Nature 551, 64). Of u there are too few points to read off anything."""
 
 _LATE_FADE_MAG_PER_DAY = 0.5
-_BANDS = {1: "g", 2: "r", 3: "i"}
+BANDS = {1: "g", 2: "r", 3: "i", 4: "z", 5: "y"}
+"""Bands by filter number: ZTF's ``fid``, and 4 and 5 for Rubin's z and y."""
 
-WAVELENGTH_UM = {1: 0.4770, 2: 0.6231, 3: 0.7625}
-"""Effective wavelengths of g, r, i (Fukugita et al. 1996)."""
+WAVELENGTH_UM = {1: 0.4770, 2: 0.6231, 3: 0.7625, 4: 0.8690, 5: 0.9710}
+"""Effective wavelengths of g, r, i (Fukugita et al. 1996), z and y (LSST, Ivezic et al. 2019)."""
 
 _AFTERGLOW_REFERENCE_DAYS = 1.0 / 24.0
 
@@ -57,7 +60,7 @@ def kilonova_mag(days: ArrayLike, fid: ArrayLike, distance_mpc: float) -> Floats
     """
     t, band = np.broadcast_arrays(np.asarray(days, dtype=np.float64), np.asarray(fid))
     mag = np.full(t.shape, np.inf)
-    for number, name in _BANDS.items():
+    for number, name in BANDS.items():
         table = np.interp(t, AT2017GFO_DAYS, AT2017GFO_MAG[name])
         late = np.maximum(t - AT2017GFO_DAYS[-1], 0.0) * _LATE_FADE_MAG_PER_DAY
         early = -2.5 * np.log10(np.clip(t / AT2017GFO_DAYS[0], 1e-9, 1.0))
@@ -75,7 +78,7 @@ def afterglow_mag(
     """
     t, band = np.broadcast_arrays(np.asarray(days, dtype=np.float64), np.asarray(fid))
     after = np.maximum(t, 1e-6) / _AFTERGLOW_REFERENCE_DAYS
-    red = np.array([0.0, *(WAVELENGTH_UM[k] / WAVELENGTH_UM[2] for k in (1, 2, 3))])
+    red = np.array([0.0, *(WAVELENGTH_UM[k] / WAVELENGTH_UM[2] for k in BANDS)])
     colour = -2.5 * spectral_index * np.log10(np.where(band > 0, red[band], 1.0))
     mag = mag_r_1h + 2.5 * decay * np.log10(after) + colour
     return np.where(t > 0.0, mag, np.inf)

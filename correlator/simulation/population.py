@@ -39,7 +39,13 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """All visits of a field by time, the past ones first; every array has shape ``(v,)``."""
+    """All visits of a field by time, the past ones first; every array has shape ``(v,)``.
+
+    Attributes
+    ----------
+    deeper_mag
+        How much fainter than ZTF the survey sees, and how much fainter it saturates.
+    """
 
     start_unix_s: Floats
     fid: Indices
@@ -47,6 +53,7 @@ class Visits:
     fwhm_px: Floats
     is_too: NDArray[np.bool_]
     n_past: int
+    deeper_mag: float = 0.0
 
     def __len__(self) -> int:
         return len(self.start_unix_s)
@@ -57,7 +64,9 @@ class Visits:
         return len(self) - self.n_past
 
     @classmethod
-    def of(cls, past: Sequence[Exposure], tonight: Sequence[Exposure]) -> Visits:
+    def of(
+        cls, past: Sequence[Exposure], tonight: Sequence[Exposure], deeper_mag: float = 0.0
+    ) -> Visits:
         """Visits of the exposures of one field."""
         every = (*past, *tonight)
         return cls(
@@ -67,6 +76,20 @@ class Visits:
             np.array([e.fwhm_px for e in every]),
             np.array([e.is_too for e in every], dtype=np.bool_),
             len(past),
+            deeper_mag,
+        )
+
+    def of_night(self, first: int, after: int) -> Visits:
+        """The visits before ``after``, of which those from ``first`` on are tonight's."""
+        kept = slice(None, after)
+        return Visits(
+            self.start_unix_s[kept],
+            self.fid[kept],
+            self.limit_mag[kept],
+            self.fwhm_px[kept],
+            self.is_too[kept],
+            first,
+            self.deeper_mag,
         )
 
 

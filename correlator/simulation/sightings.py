@@ -82,7 +82,7 @@ def observe(
     noise = np.where(is_bogus, 0.0, noise)
     flux = np.where(is_there, population.flux + flux_err * noise, 0.0)
     size = np.abs(flux)
-    is_source = is_there & (size < flux_of(SATURATION_MAG))
+    is_source = is_there & (size < flux_of(SATURATION_MAG + visits.deeper_mag))
     is_detected = (size >= N_SIGMA * flux_err) & is_source
     quality = _quality(is_bogus, is_detected, visits, rng)
     cos_dec = np.cos(np.radians(population.dec_deg))[:, None]
