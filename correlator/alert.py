@@ -154,11 +154,11 @@ class Alert:
         Earlier measurements of the same object, by time; never the alert's own.
     limits
         Non-detections at the place, by time.
-    forced
-        Forced photometry at the place, by time, each measurement once.
     survey_first_unix_s
         Beginning of the object's history by the survey's own count (ZTF ``jdstarthist``: first
         3-sigma detection at the position) [s since the Unix epoch].
+    forced
+        Forced photometry at the place, by time, each measurement once.
     tags
         What each catalogue that was asked has near the position; empty where none was.
     """
@@ -174,10 +174,10 @@ class Alert:
     detection: Detection
     history: tuple[Detection, ...] = ()
     limits: tuple[Limit, ...] = ()
-    forced: tuple[ForcedMeasurement, ...] = ()
     survey_first_unix_s: float | None = None
     quality: Quality = field(default_factory=Quality)
     surroundings: Surroundings = field(default_factory=Surroundings)
+    forced: tuple[ForcedMeasurement, ...] = ()
     tags: tuple[CatalogAnswer, ...] = ()
 
     @property
