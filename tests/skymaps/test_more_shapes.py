@@ -51,6 +51,17 @@ makers = st.one_of(
 @settings(deadline=None, max_examples=6)
 @given(makers)
 def test_a_shape_is_a_whole_tiling_of_bounded_size_that_sums_to_one(made):
+    is_whole(made)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=40)
+@given(makers)
+def test_many_more_shapes_are_whole_tilings(made):
+    is_whole(made)
+
+
+def is_whole(made):
     assert made.sum_before_normalising == pytest.approx(1.0, abs=2e-4)
     assert made.n_rows <= MAX_TILES
     assert int((made.hi - made.lo).sum()) == 12 * 4**29

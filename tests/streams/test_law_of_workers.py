@@ -118,8 +118,7 @@ async def settled(cluster):
             cluster.workers = [None] * len(cluster.workers)
 
 
-@settings(max_examples=12, deadline=None)
-@given(
+disturbances = given(
     st.permutations(PACKETS),
     st.lists(st.sampled_from(PACKETS), max_size=6),
     st.integers(0, len(PACKETS)),
@@ -129,12 +128,29 @@ async def settled(cluster):
     st.booleans(),
     st.integers(0, 2**32),
 )
-def test_any_order_with_repeats_workers_and_crashes_leaves_one_state(
-    implied, order, repeats, where, n_workers, crashes, outages, before, seed
-):
+
+
+def holds(implied, order, repeats, where, n_workers, crashes, outages, before, seed):
     delivered = [*order[:where], *repeats, *order[where:]]
     plan = Plan(crashes, outages, before)
     assert asyncio.run(disturbed(delivered, plan, n_workers, seed)) == implied
+
+
+@settings(max_examples=12, deadline=None)
+@disturbances
+def test_any_order_with_repeats_workers_and_crashes_leaves_one_state(
+    implied, order, repeats, where, n_workers, crashes, outages, before, seed
+):
+    holds(implied, order, repeats, where, n_workers, crashes, outages, before, seed)
+
+
+@pytest.mark.slow
+@settings(max_examples=50, deadline=None)
+@disturbances
+def test_many_more_disturbances_leave_one_state(
+    implied, order, repeats, where, n_workers, crashes, outages, before, seed
+):
+    holds(implied, order, repeats, where, n_workers, crashes, outages, before, seed)
 
 
 async def test_a_worker_that_lost_its_partitions_and_goes_on_changes_nothing(implied):
