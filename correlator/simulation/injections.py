@@ -6,20 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from correlator.simulation import surroundings
 from correlator.simulation.cadence import EXPOSURE_S, Field
 from correlator.simulation.counterparts import AfterglowModel, KilonovaModel
 from correlator.simulation.ephemeris import DAY_S
-from correlator.simulation.lightcurves import flux_of
+from correlator.simulation.lightcurves import flux_of, kilonova_mag
 from correlator.simulation.population import Kind, Population, Visits
 
 Floats = NDArray[np.float64]
-Model = KilonovaModel | AfterglowModel
-
 DISTANCES_MPC = (40, 60, 80, 100, 120, 160, 200)
 """Distances of AT2017gfo; its redshift stays below 0.05, and no K correction is made."""
+
+STRETCHES = (0.5, 2.0)
+STRETCHED_MPC = 80
+"""Kilonovae that are no AT2017gfo: twice as fast and half as fast, at one distance."""
 
 N_AFTERGLOWS = 10
 
@@ -41,13 +43,28 @@ _PLACES = 81
 
 
 @dataclass(frozen=True, slots=True)
+class StretchedKilonova:
+    """AT2017gfo with another clock."""
+
+    distance_mpc: float
+    stretch: float
+
+    def mag(self, days: ArrayLike, fid: ArrayLike) -> Floats:
+        """Magnitude some days after the merger."""
+        return kilonova_mag(np.asarray(days) / self.stretch, fid, self.distance_mpc)
+
+
+Model = KilonovaModel | StretchedKilonova | AfterglowModel
+
+
+@dataclass(frozen=True, slots=True)
 class Injected:
     """The injected sources of one field.
 
     Attributes
     ----------
     labels
-        What each is: ``at2017gfo-100mpc``, ``afterglow-3``; of length ``n``.
+        What each is: ``at2017gfo-100mpc``, ``stretched-2.0``, ``afterglow-3``; of length ``n``.
     t0_unix_s
         When it began, shape ``(n,)`` [s since the Unix epoch].
     population
@@ -72,6 +89,7 @@ def afterglows() -> tuple[AfterglowModel, ...]:
 def models() -> dict[str, Model]:
     """Every injected light curve by its label."""
     found: dict[str, Model] = {f"at2017gfo-{d}mpc": KilonovaModel(float(d)) for d in DISTANCES_MPC}
+    found |= {f"stretched-{s}": StretchedKilonova(float(STRETCHED_MPC), s) for s in STRETCHES}
     return found | {f"afterglow-{i}": model for i, model in enumerate(afterglows())}
 
 

@@ -15,7 +15,7 @@ from correlator.simulation.lightcurves import afterglow_mag, kilonova_mag
 from correlator.simulation.lsst_cadence import DEPTH_MAG, PAIRS, lsst_fields, lsst_visits
 from correlator.simulation.population import Kind
 
-SMALL = {"n_fields": 2, "alerts_per_visit": 120, "injections_each": 1}
+SMALL = {"n_fields": 2, "alerts_per_visit": 80, "injections_each": 1}
 
 
 @pytest.fixture(scope="module", params=["ztf", "lsst"])

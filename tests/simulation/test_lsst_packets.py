@@ -15,7 +15,7 @@ from ingest_optical.decoder import decode
 from ingest_optical.lsst_schemas import schema_json
 from ingest_optical.packets import RawPacket
 
-CONFIG = CampaignConfig("lsst", seed=1, n_fields=1, alerts_per_visit=60, injections_each=1)
+CONFIG = CampaignConfig("lsst", seed=1, n_fields=1, alerts_per_visit=40, injections_each=1)
 
 
 @pytest.fixture(scope="module")

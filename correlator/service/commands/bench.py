@@ -15,6 +15,7 @@ _COMMANDS = {
     "decode": "decode_command:decode_command",
     "features": "features_command:features_command",
     "crossmatch": "crossmatch_command:crossmatch_command",
+    "injections": "injections_command:injections_command",
     "ingest": "ingest_command:ingest_command",
     "stream": "stream_command:stream_command",
     "latency": "latency_command:latency_command",
