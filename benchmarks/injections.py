@@ -113,7 +113,8 @@ def evaluate(
     fields
         What was known; read one by one.
     cuts
-        Any: a model is ``Cut(name, meaning, by_features(model), 0.5, is_graded=True)``.
+        Any: a model is ``model_cut(folder, 0.5)``, or
+        ``Cut(name, meaning, by_features(function), 0.5, is_graded=True)``.
     """
     outcome = Outcome(survey, n_nights, {cut.name: Tally(cut) for cut in cuts})
     for one in fields:

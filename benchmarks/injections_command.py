@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 from rich.table import Table as RichTable
 
-from benchmarks.injection_cuts import cuts_of
+from benchmarks.injection_cuts import Cut, cuts_of
+from benchmarks.injection_models import model_cut
 from benchmarks.injection_nights import fields_of
 from benchmarks.injection_tables import Table, rows_of, tables_of
 from benchmarks.injections import Outcome, evaluate
@@ -39,6 +41,14 @@ SURVEYS = ("ztf", "lsst")
     help="Injected sources of each kind and field.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option(
+    "--model",
+    "models",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    help="Folder with a model's card and its ONNX file: one more cut.",
+)
+@click.option("--model-least", type=float, default=0.5, show_default=True)
 @click.option("--markdown", is_flag=True, help="Tables for a page.")
 @json_option
 def injections_command(
@@ -48,6 +58,8 @@ def injections_command(
     alerts: int,
     each: int,
     seed: int,
+    models: tuple[Path, ...],
+    model_least: float,
     markdown: bool,
     as_json: bool,
 ) -> None:
@@ -56,6 +68,7 @@ def injections_command(
     Example: correlator bench injections --survey ztf --fields 4 --json
     """
     chosen = SURVEYS if survey == "both" else (survey,)
+    more = [model_cut(folder, model_least) for folder in models]
     outcomes = [
         outcome_of(
             CampaignConfig(
@@ -65,7 +78,8 @@ def injections_command(
                 n_nights=n_nights,
                 alerts_per_visit=alerts,
                 injections_each=each,
-            )
+            ),
+            more,
         )
         for name in chosen
     ]
@@ -79,11 +93,11 @@ def injections_command(
             stdout_console().print(_rich(table))
 
 
-def outcome_of(config: CampaignConfig) -> Outcome:
-    """Simulate a campaign, and ask every cut."""
+def outcome_of(config: CampaignConfig, more: Sequence[Cut] = ()) -> Outcome:
+    """Simulate a campaign, and ask every cut, and more."""
     campaign = plan_campaign(config)
     fields = tracked(fields_of(campaign), f"Injecting into {config.survey}", len(campaign.fields))
-    return evaluate(config.survey, config.n_nights, fields, cuts_of(config.survey))
+    return evaluate(config.survey, config.n_nights, fields, [*cuts_of(config.survey), *more])
 
 
 def _tables(outcomes: list[Outcome]) -> Iterator[Table]:

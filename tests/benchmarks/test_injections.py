@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.injection_cuts import Cut, by_features, by_score, cuts_of
+from benchmarks.injection_models import model_cut
 from benchmarks.injection_nights import (
     FieldResult,
     alerts_of,
@@ -24,6 +25,7 @@ from correlator.alert import Surroundings
 from correlator.simulation.campaign import CampaignConfig, packets_of_field, plan_campaign
 from correlator.simulation.population import Kind
 from tests.builders import an_alert
+from tests.streams.onnx_factory import linear, put_model
 
 CONFIG = CampaignConfig("ztf", n_fields=1, n_nights=6, alerts_per_visit=60, injections_each=3)
 
@@ -169,6 +171,19 @@ def test_any_function_of_features_can_be_a_cut(field):
     found = outcome.tallies["fading"].best
     assert len(found) == len(field.labels)
     assert np.isfinite(found).any()
+
+
+def test_a_model_of_the_folder_is_one_more_cut(field, tmp_path):
+    folder = put_model(tmp_path, linear((-1.0,), 30.0))
+    outcome = evaluated(field, model_cut(folder, 10.0))
+    (name,) = outcome.tallies
+    known = field.nights[-1]
+    values = outcome.tallies[name].cut.judge(known)
+    by_place = dict(zip(known.passed, known.batch.features, strict=True))
+    told = {i: v for i, v in enumerate(values) if v is not None}
+    assert told
+    for i, value in told.items():
+        assert value == pytest.approx(30.0 - by_place[i].last_mag_ab, rel=1e-6)
 
 
 def test_the_same_seed_gives_the_same_numbers(field):
