@@ -1,7 +1,7 @@
 """Sorting more rows by place than memory holds, and cutting them into HEALPix cells.
 
 Rows come chunk by chunk, each chunk is sorted into a run on disk, and all runs are gone through at
-once. Memory holds a chunk, then a part of each run.
+once. Memory holds a chunk, then two batches of each run.
 """
 
 from __future__ import annotations
@@ -60,13 +60,10 @@ class RunSizes:
         Rows of each run that are in memory at once.
     most_runs
         So many runs become one: each is an open file, and a batch in memory.
-    cell_rows
-        Rows that are sorted at once when runs become one.
     """
 
     batch_rows: int
     most_runs: int
-    cell_rows: int
 
 
 @dataclass
@@ -122,13 +119,13 @@ class Runs:
                 entries = pa.Table.from_batches(pieces, self.schema)
                 yield cell, in_sky_order(entries).combine_chunks()
 
-    def blocks(self) -> Iterator[pa.Table]:
-        """All entries, sorted, in blocks; those with one index are in one block.
+    def blocks(self, paths: Sequence[Path]) -> Iterator[pa.Table]:
+        """Entries of some runs, sorted, in blocks; those with one index are in one block.
 
-        A block has about ``batch_rows`` of each run, however many lie in one cell.
+        A block has at most two batches of each run, however many entries lie in one cell.
         """
         with ExitStack() as stack:
-            readers = [stack.enter_context(closing(self.reader(path))) for path in self.paths]
+            readers = [stack.enter_context(closing(self.reader(path))) for path in paths]
             while True:
                 # What comes before the end of every batch in memory is complete.
                 ends = [end for reader in readers if (end := reader.last_29()) is not None]
@@ -145,7 +142,7 @@ class Runs:
     def _merge(self) -> None:
         path = self._next_path()
         with pq.ParquetWriter(path, self.schema) as writer:
-            for _, entries in self.cells(self.latest, self.sizes.cell_rows):
+            for entries in self.blocks(self.latest):
                 writer.write_table(entries, row_group_size=self.sizes.batch_rows)
         for old in self.latest:
             old.unlink()

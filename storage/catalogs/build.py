@@ -78,7 +78,7 @@ def build_catalog(
     try:
         refused = Refused()
         (scratch / "runs").mkdir()
-        sizes = RunSizes(_RUN_BATCH_ROWS, MOST_RUNS, MOST_ROWS)
+        sizes = RunSizes(_RUN_BATCH_ROWS, MOST_RUNS)
         runs = Runs(scratch / "runs", schema_of(mapping), FINEST_ORDER, sizes)
         for path in files:
             for chunk in read_chunks(path, mapping, _teller(path, refused)):
