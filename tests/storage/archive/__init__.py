@@ -1,0 +1,1 @@
+"""Nights as Parquet."""
