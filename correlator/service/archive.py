@@ -137,9 +137,14 @@ def archive_files(paths: Iterable[Path]) -> list[Path]:
     return files_under(paths, (*_OPTICAL, *_NOTICES, *_MAPS))
 
 
+def optical_files(paths: Iterable[Path]) -> list[Path]:
+    """The files with optical packets."""
+    return files_under(paths, _OPTICAL)
+
+
 def read_alerts(paths: Iterable[Path], archive: Archive) -> Iterator[Alert]:
     """Every alert of some files, in full and ungated; what cannot be read joins the refusals."""
-    for path in files_under(paths, _OPTICAL):
+    for path in optical_files(paths):
         for packet in read_packets(path):
             try:
                 yield decode(packet)

@@ -33,6 +33,7 @@ _COMMANDS = {
     "export": "export:export",
     "catalogs": "catalogs:catalogs",
     "simulate": "simulate:simulate",
+    "archive": "archive:archive",
     "models": "models:models",
     "db": "db:db",
     "check": "check:check",

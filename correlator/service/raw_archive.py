@@ -6,19 +6,14 @@ import os
 import tarfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from correlator.alert import Alert
 from ingest_optical.packets import RawPacket
-
-HALF_DAY_S = 43_200.0
-
-NIGHT_BEGINS_S = {"ztf": 0.0, "lsst": HALF_DAY_S}
-"""When a night's date begins [s after 0 h UTC]: ZTF names a night by its UTC date; Rubin's
-``day_obs`` changes at noon UTC."""
+from storage.archive.disk import sync_folder
+from storage.archive.nights import night_of
 
 _BLOCK_BYTES = 512
 """What a tar file is made of (POSIX.1-1988)."""
@@ -85,7 +80,7 @@ class RawArchive:
         start = datetime.fromtimestamp(self._now(), UTC)
         name = f"{survey}-{start:%Y%m%dT%H%M%S%f}-{os.getpid()}.tar"
         file = self._files[night] = (folder / name).open("xb")
-        _sync_folder(folder)
+        sync_folder(folder)
         return file
 
     def _end(self, night: tuple[str, str]) -> None:
@@ -95,19 +90,3 @@ class RawArchive:
         os.fsync(file.fileno())
         file.close()
         self._written.discard(night)
-
-
-def night_of(survey: str, time_unix_s: float) -> str:
-    """Date of the night of an exposure, ``YYYYMMDD``, as the survey counts."""
-    begin_unix_s = time_unix_s - NIGHT_BEGINS_S[survey]
-    return f"{datetime.fromtimestamp(begin_unix_s, UTC):%Y%m%d}"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name outlast a power cut too, where the system can."""
-    with suppress(OSError):  # not on every file system
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from correlator.service.raw_archive import RawArchive, night_of
+from correlator.service.raw_archive import RawArchive
 from ingest_optical.decoder import decode
 from ingest_optical.packets import RawPacket, read_packets
+from storage.archive.nights import night_of
 from tests.builders import an_alert
 from tests.ingest_optical.packet_factory import lsst_confluent_packet, lsst_record, ztf_packet
 
