@@ -1,0 +1,176 @@
+"""``correlator archive``: packets in, nights out, stopped at any point and asked for cones."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from pathlib import Path
+
+import orjson
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from correlator.service import archived
+from correlator.service.cli import correlator
+from ingest_optical.decoder import decode
+from ingest_optical.quality import DEFAULT_CUTS, rejections
+from storage.archive import NIGHT, SURVIVORS
+from storage.archive.alert_columns import alerts_of
+from storage.archive.errors import ArchiveError
+from storage.archive.reading import Selection
+from tests.ingest_optical.packet_factory import lsst_json_packet, ztf_packet
+from tests.storage.archive.some_nights import a_night, contents, write
+
+JD_2024_01_15 = 2_460_324.5
+
+pytestmark = pytest.mark.usefixtures("no_power_cuts")
+
+
+@pytest.fixture
+def no_power_cuts(monkeypatch):
+    """Wait for no disk."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+def put(folder: Path, n: int = 24):
+    """Packets of two nights and surveys, a third of them bad, one twice, and one that is none."""
+    folder.mkdir()
+    packets = {}
+    for i in range(n):
+        packet = ztf_packet(
+            candid=2_570_000_000_000_000_000 + i,
+            jd=JD_2024_01_15 + i % 2,
+            ra=15.0 * i,
+            dec=-60.0 + 5.0 * i,
+            rb=0.9 if i % 3 else 0.1,
+        )
+        packets[f"{i:03d}.avro"] = packet.data
+    packets["again.avro"] = packets["001.avro"]
+    packets["lsst.json"] = lsst_json_packet().data
+    packets["none.avro"] = b"rubbish"
+    for name, data in packets.items():
+        (folder / name).write_bytes(data)
+
+
+def run(*args):
+    result = CliRunner().invoke(correlator, ["archive", *map(str, args)], catch_exceptions=False)
+    return result.exit_code, result.stdout
+
+
+def said(*args):
+    code, text = run(*args, "--json")
+    return code, orjson.loads(text)
+
+
+def test_every_packet_has_a_row_or_is_refused_and_what_passed_is_the_alert(tmp_path):
+    put(tmp_path / "raw")
+    code, report = said("write", tmp_path / "raw", "--out", tmp_path / "archive")
+    assert code == 3
+    assert (report["n_packets"], report["n_files"]) == (26, 26)
+    assert report["refused"] == {"a packet must be Avro or JSON": 1}
+    assert report["rejected"] == {"low_real_bogus_forest": 8}
+    of_nights = Counter()
+    for done in report["nights"]:
+        of_nights[done["data_set"]] += done["n_rows"] + done["n_repeated"]
+    assert of_nights == {NIGHT: report["n_packets"] - 1, SURVIVORS: report["n_passed"]}
+    assert sum(done["n_repeated"] for done in report["nights"]) == 2  # in either data set
+    rows = [
+        row
+        for table in Selection(tmp_path / "archive", NIGHT).tables()
+        for row in table.to_pylist()
+    ]
+    alerts = {}
+    for path in (tmp_path / "raw").glob("[0-9]*.avro"):
+        alert = decode(next(iter(archived.read_packets(path))))
+        alerts[alert.alert_id] = alert
+    assert {row["alert_id"] for row in rows if row["survey"] == "ztf"} == set(alerts)
+    for row in rows:
+        if row["survey"] == "ztf":
+            why = rejections(alerts[row["alert_id"]], DEFAULT_CUTS["ztf"])
+            assert (row["rejections"], row["passed"], row["gate"]) == (list(why), not why, "fink")
+    tables = Selection(tmp_path / "archive", SURVIVORS).tables()
+    kept = {alert.alert_id: alert for table in tables for alert in alerts_of(table)}
+    for alert_id, alert in alerts.items():
+        if alert_id in kept:
+            assert kept[alert_id] == alert
+    assert len(kept) == report["n_passed"] - 1
+
+
+def test_a_command_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
+    put(tmp_path / "raw")
+    _, whole = said("write", tmp_path / "raw", "--out", tmp_path / "whole")
+    monkeypatch.setattr(archived, "_SYNC_EVERY", 5)
+    opened, stops = [], ["007.avro"]
+    read_packets = archived.read_packets
+
+    def read(path):
+        opened.append(path.name)
+        if path.name in stops:
+            raise KeyboardInterrupt
+        return read_packets(path)
+
+    monkeypatch.setattr(archived, "read_packets", read)
+    for stops[0] in ("007.avro", "018.avro", "never"):
+        code, text = run("write", tmp_path / "raw", "--out", tmp_path / "stopped", "--json")
+    assert code == 3
+    report = orjson.loads(text)
+    assert report["n_files_before"] == 15
+    assert Counter(opened)["003.avro"] == 1
+    assert {k: v for k, v in report.items() if k not in ("n_files_before", "nights")} == {
+        k: v for k, v in whole.items() if k not in ("n_files_before", "nights")
+    }
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+    assert not (tmp_path / "stopped" / "parts" / archived.JOURNAL).exists()
+
+
+def test_a_cone_is_copied_into_a_file(tmp_path):
+    put(tmp_path / "raw")
+    run("write", tmp_path / "raw", "--out", tmp_path / "archive")
+    for ending in ("csv", "parquet"):
+        code, report = said(
+            "read", tmp_path / "archive", "--cone", "60,-40,2", "--nights", "2024-01-15..20240116",
+            "--out", tmp_path / f"near.{ending}",
+        )  # fmt: skip
+        assert (code, report["n_rows"]) == (0, 1)
+        assert report["n_groups"] <= report["n_files"] <= 2  # of some twenty
+    [row] = pq.read_table(tmp_path / "near.parquet").to_pylist()
+    with (tmp_path / "near.csv").open(newline="") as file:
+        [text] = csv.DictReader(file)
+    assert text["alert_id"] == row["alert_id"] == "2570000000000000004"
+    assert float(text["flux_njy"]) == row["flux_njy"]
+    assert orjson.loads(text["history"])["source_id"] == row["history"]["source_id"]
+    assert set(orjson.loads(text["scores"])) == {name for name, _ in row["scores"]}
+
+
+def test_what_an_edge_wrote_is_compacted_by_command(tmp_path):
+    write(tmp_path, a_night(8))
+    code, [night, survivors] = said("compact", tmp_path, "--night", "2024-01-15")
+    assert (code, night["data_set"], night["n_rows"]) == (0, NIGHT, 8)
+    assert (survivors["data_set"], survivors["n_rows"]) == (SURVIVORS, 2)
+    assert said("compact", tmp_path) == (0, [])
+    with pytest.raises(ArchiveError, match="a night is a date"):
+        run("compact", tmp_path, "--night", "yesterday")
+
+
+@pytest.mark.parametrize(
+    ("cone", "out"),
+    [("1,2", "x.csv"), ("1,2,x", "x.csv"), ("1,2,3", "x.fits"), ("1,99,1", "x.csv")],
+)
+def test_a_wrong_question_is_bad_usage_or_says_why(tmp_path, cone, out):
+    (tmp_path / "archive").mkdir()
+    result = CliRunner().invoke(
+        correlator,
+        [
+            "archive",
+            "read",
+            str(tmp_path / "archive"),
+            "--cone",
+            cone,
+            "--out",
+            str(tmp_path / out),
+        ],
+    )
+    assert result.exit_code != 0
+    assert not list(tmp_path.glob("x.*"))
