@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from correlator.errors import MalformedPacketError
 from correlator.wire import of_json
-from streams.admin import BrokerError
+from streams.topic_reader import read_topic
 from streams.topics import HEARTBEAT
-
-_ANSWER_WITHIN_S = 10.0
-"""How long a broker may take for one answer [s]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,42 +57,7 @@ def latest_heartbeats(servers: str, within_s: float) -> dict[str, Heartbeat]:
     BrokerError
         The broker does not answer, or has no such topic.
     """
-    consumer = Consumer(
-        {
-            "bootstrap.servers": servers,
-            "group.id": "nobody",  # the client wants one; without subscribing it joins nothing
-            "enable.auto.commit": False,
-            "log_level": 2,
-        }
-    )
-    try:
-        return latest_of(_read(consumer, int((time.time() - within_s) * 1000.0)))
-    except KafkaException as error:
-        raise BrokerError(servers, HEARTBEAT.name, "can be read", error) from error
-    finally:
-        consumer.close()
-
-
-def _read(consumer: Any, since_unix_ms: int) -> Iterator[bytes]:
-    """Values from a time to what is the end of the topic now."""
-    wanted = TopicPartition(HEARTBEAT.name, 0, since_unix_ms)
-    _, end = consumer.get_watermark_offsets(wanted, timeout=_ANSWER_WITHIN_S)
-    (begin,) = consumer.offsets_for_times([wanted], timeout=_ANSWER_WITHIN_S)
-    if begin.error:
-        raise KafkaException(begin.error)
-    if begin.offset < 0 or begin.offset >= end:  # below 0: nothing is that young
-        return
-    consumer.assign([begin])
-    offset = begin.offset
-    while offset < end:
-        messages = consumer.consume(min(1000, end - offset), timeout=_ANSWER_WITHIN_S)
-        if not messages:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-        for message in messages:
-            if message.error():
-                raise KafkaException(message.error())
-            yield message.value() or b""
-            offset = message.offset() + 1
+    return latest_of(read_topic(servers, HEARTBEAT, within_s))
 
 
 def latest_of(values: Iterable[bytes]) -> dict[str, Heartbeat]:

@@ -22,8 +22,9 @@ from streams.model_card import CARD_NAME, ModelError
 from streams.model_folder import Model, folders_of, read_model
 from streams.model_process import ModelProcess
 from streams.score_log import kept_scores, kept_states, lines_of
-from streams.scores import ModelStates, latest_states, read_topic, scores_of
+from streams.scores import ModelStates, latest_states, scores_of
 from streams.settings import ModelSettings
+from streams.topic_reader import read_topic
 from streams.topics import MODELS_STATE, SCORES
 
 Row = dict[str, Any]
