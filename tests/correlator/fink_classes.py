@@ -1,6 +1,6 @@
 """Our class of each real ZTF alert beside Fink's, and the tables of ``docs/science/classes.md``."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,15 @@ FOLDERS = ("nights/2024-01-15/alerts", "optical/fink/ztf")
 
 GROUPS = ("asteroid", "star", "nucleus", "galaxy", "transient", "other", "unknown", "failed")
 
+PAIRED = {
+    "rf_kn_vs_nonkn": "kilonova",
+    "rf_snia_vs_nonia": "early-supernova",
+    "snn_snia_vs_nonia": "early-supernova",
+    "snn_sn_vs_all": "early-supernova",
+    "mulens": "microlensing",
+}
+"""Fink's scores, and ours of the same name or nearest to it."""
+
 _TRANSIENTS = (
     *("Supernova", "SN", "Transient", "Kilonova", "Afterglow", "TDE", "Nova", "ILRT", "LRN"),
     *("LBV", "Light-Echo", "FRB"),
@@ -36,12 +45,13 @@ _STARS = (
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One alert as both see it."""
+    """One alert as both see it; ``theirs`` are Fink's scores by the name of their column."""
 
     group: str
     kind: ObjectClass
     scores: Mapping[str, Score]
     features: Features
+    theirs: Mapping[str, float]
 
 
 def fink_group(match: str, roid: int) -> str:
@@ -65,12 +75,15 @@ def compared(real_data: Path) -> list[Compared]:
     The 48 that Fink's tests made of real ones begin after their own exposure; they are left out.
     """
     fink: dict[str, str] = {}
+    theirs: dict[str, dict[str, float]] = defaultdict(dict)
     alerts: dict[str, Alert] = {}
     for file in fink_files(real_data):
         match = "tnsclass" if file.name.startswith(MADE_LABELS) else "cdsxmatch"
         table = pq.read_table(file, columns=["candid", match, "roid"]).to_pydict()
         rows = zip(table["candid"], table[match], table["roid"], strict=True)
         fink |= {str(candid): fink_group(said, roid) for candid, said, roid in rows}
+        for candid, scores in scores_of_finks(file):
+            theirs[candid] |= scores
         for packet in read_packets(file):
             alert = decode(packet)
             alerts[alert.alert_id] = alert
@@ -79,9 +92,17 @@ def compared(real_data: Path) -> list[Compared]:
     features = features_of_many(objects)
     scores = scores_of_many(objects, features)
     return [
-        Compared(fink[a.alert_id], class_of(s, f), s, f)
+        Compared(fink[a.alert_id], class_of(s, f), s, f, theirs[a.alert_id])
         for a, s, f in zip(real, scores, features, strict=True)
     ]
+
+
+def scores_of_finks(file: Path) -> Iterator[tuple[str, dict[str, float]]]:
+    """Fink's scores of each alert of a file, those that the file has."""
+    names = [name for name in PAIRED if name in pq.read_schema(file).names]
+    for row in pq.read_table(file, columns=["candid", *names]).to_pylist():
+        said = {name: row[name] for name in names if row[name] is not None}
+        yield str(row["candid"]), said
 
 
 def fink_files(real_data: Path) -> Iterator[Path]:
@@ -126,6 +147,28 @@ def reasons(pairs: list[Compared]) -> list[str]:
         ),
     }
     return ["| what | alerts |", "| --- | --- |", *(f"| {k} | {v} |" for k, v in lines.items())]
+
+
+def score_rows(pairs: list[Compared]) -> list[str]:
+    """Rows of the table of scores: which alerts Fink scores above one half, and what we say."""
+    head = ["Fink's score", "scored", "above 0.5", "what SIMBAD or TNS has there", "ours, of these"]
+    rows = [head, ["---"] * len(head)]
+    for theirs, ours in PAIRED.items():
+        scored = [p for p in pairs if p.theirs.get(theirs)]
+        high = [p for p in scored if p.theirs[theirs] > 0.5]
+        groups = Counter(p.group for p in high)
+        values = [p.scores[ours].value for p in high]
+        n_unknown, n_ours = values.count(None), sum(v is not None and v > 0.0 for v in values)
+        rows.append(
+            [
+                f"`{theirs}`",
+                str(len(scored)),
+                str(len(high)),
+                ", ".join(f"{groups[group]} {group}" for group in GROUPS if groups[group]),
+                f"`{ours}` above 0: {n_ours}; unknown: {n_unknown}",
+            ]
+        )
+    return ["| " + " | ".join(row) + " |" for row in rows]
 
 
 def _n(pairs: list[Compared], group: str, kind: ObjectClass) -> int:

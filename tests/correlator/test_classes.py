@@ -20,6 +20,7 @@ from tests.correlator.fink_classes import (
     fink_files,
     fink_group,
     reasons,
+    score_rows,
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "science" / "classes.md"
@@ -43,7 +44,7 @@ def tables_of(text: str) -> list[list[str]]:
 
 @pytest.mark.real_data
 def test_the_tables_are_what_the_packets_give(pairs):
-    assert tables_of(PAGE.read_text()) == [confusion(pairs), reasons(pairs)]
+    assert tables_of(PAGE.read_text()) == [confusion(pairs), reasons(pairs), score_rows(pairs)]
 
 
 @pytest.mark.real_data
