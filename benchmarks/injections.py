@@ -37,7 +37,8 @@ class Tally:
         Best value of each injected source by the end of each night, minus infinity before the
         first; a list of rows of ``n_nights``.
     false_values, false_kinds
-        Value and kind of each unrelated object in each night in which the cut gave it one.
+        Value and kind of each unrelated object in each night in which the cut gave it one; of a cut
+        that is not graded, only where it passed.
     """
 
     cut: Cut
@@ -137,8 +138,9 @@ def _add(outcome: Outcome, one: FieldResult) -> None:
                 if value is None:
                     continue
                 if source < first:
-                    tally.false_values.append(value)
-                    tally.false_kinds.append(one.kinds[source])
+                    if tally.cut.is_graded or value >= tally.cut.least:
+                        tally.false_values.append(value)
+                        tally.false_kinds.append(one.kinds[source])
                 else:
                     best[source - first, known.night - 1] = value
         tally.best += list(np.maximum.accumulate(best, axis=1))
