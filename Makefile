@@ -9,7 +9,7 @@ TOOLS   := $(VENV)/.tools
 
 RUN     := deploy/.run
 
-.PHONY: demo test lint types imports bench slow clean servers servers-start servers-stop
+.PHONY: demo test lint types imports bench train slow clean servers servers-start servers-stop
 
 demo: $(RUNTIME)  ## a simulated night through the pipeline; DEMO_EXIT=1 ends it after the lists
 	$(BIN)/correlator demo $(if $(filter 1,$(DEMO_EXIT)),--exit)
@@ -33,6 +33,9 @@ types: $(TOOLS)  ## mypy, strict
 bench: $(TOOLS)  ## the benchmarks, as ratios
 	$(BIN)/python -m benchmarks
 
+train: $(TOOLS)  ## the models of deploy/models again, with the real alerts of CORRELATOR_REAL_DATA
+	$(BIN)/python -m training fit $(if $(CORRELATOR_REAL_DATA),--real-data $(CORRELATOR_REAL_DATA))
+
 servers:  ## what Kafka and PostgreSQL need on this machine: docs/operations/servers.md
 	deploy/kafka/kafka.sh install
 	deploy/postgres/postgres.sh install
@@ -53,7 +56,7 @@ $(RUNTIME): pyproject.toml constraints.txt
 	touch $@
 
 $(TOOLS): $(RUNTIME)
-	$(PIP) install --constraint constraints.txt --group test --group bench --group lint --group typing
+	$(PIP) install --constraint constraints.txt --group test --group bench --group training --group lint --group typing
 	touch $@
 
 clean:
