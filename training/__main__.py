@@ -33,7 +33,8 @@ def main() -> None:
 @_models_option
 @_real_option
 @click.option("--size", type=float, default=1.0, show_default=True, help="Of the usual sample.")
-def fit(models: Path, real_data: Path | None, size: float) -> None:
+@click.option("--n-trees", type=int, default=128, show_default=True, help="Half for the anomaly.")
+def fit(models: Path, real_data: Path | None, size: float, n_trees: int) -> None:
     """Fit both models and write their folders.
 
     Example: python -m training fit --real-data ../shared/data
@@ -42,10 +43,10 @@ def fit(models: Path, real_data: Path | None, size: float) -> None:
     simulated = sample(TRAINING_SEED, int(6000 * size), int(1500 * size), KILONOVAE_OF_GRID)
     training = TrainingSet(simulated, [x for x in real if not x.is_held_out])
     click.echo(f"{len(simulated)} simulated objects, {len(training.real)} real alerts", err=True)
-    n_trees = max(int(128 * min(size, 1.0)), 8)
+    kilonova, anomaly = fit_kilonova(training, n_trees), fit_anomaly(training, n_trees // 2)
     contents = {
-        "kilonova-gbt": boosted_onnx(fit_kilonova(training, n_trees)),
-        "anomaly": isolation_onnx(fit_anomaly(training, n_trees)),
+        "kilonova-gbt": boosted_onnx(kilonova),
+        "anomaly": isolation_onnx(anomaly),
     }
     for name, (version, inputs) in MODELS.items():
         click.echo(write_model(models, name, version, inputs, contents[name]))

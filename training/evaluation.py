@@ -15,13 +15,14 @@ from correlator.object import OpticalObject
 from correlator.scorers import batch_of
 from correlator.scorers.kilonova import KILONOVA as RULE
 from training.blackbody import Floats
+from training.certain_rates import INPUTS as RATE_INPUTS
 from training.files import scores_of_file
-from training.fits import ANOMALY_INPUTS, KILONOVA_INPUTS
+from training.fits import KILONOVA_INPUTS
 from training.samples import KILONOVA, Labelled
 
 MODELS = {
     "kilonova-gbt": ("1.0", KILONOVA_INPUTS),
-    "anomaly": ("1.0", ANOMALY_INPUTS),
+    "anomaly": ("1.0", RATE_INPUTS),
 }
 """Version and inputs of each model."""
 

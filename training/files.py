@@ -17,9 +17,9 @@ MEANINGS = {
     "kilonova-gbt": "how much like a kilonova its light curve is, 0 to 1: the share of kilonovae "
     "among simulated objects like it, if half of all were kilonovae. Not a probability on any "
     "stream; see docs/science/models.md",
-    "anomaly": "how unlike common objects its light curve is: 2 to the power of minus the mean "
-    "depth at which an isolation forest has it alone, over that of a chance one; 0.5 is usual, "
-    "0.7 is rare",
+    "anomaly": "how unusually fast it certainly rises or fades, 0 to 1: by how few cuts an "
+    "isolation forest of common objects has it alone; place, colour and brightness say nothing. "
+    "See docs/science/models.md",
 }
 
 

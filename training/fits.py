@@ -12,6 +12,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest
 from correlator.features import as_matrix, features_of_many
 from correlator.object import OpticalObject
 from training.blackbody import Floats
+from training.certain_rates import INPUTS as RATE_INPUTS
+from training.certain_rates import certain_rates
 from training.real import RealAlert
 from training.samples import KILONOVA, Labelled
 
@@ -30,12 +32,8 @@ KILONOVA_INPUTS = (
 """Shape and colour. Neither brightness, number of detections nor place: of those the simulation
 knows only what was put in."""
 
-ANOMALY_INPUTS = (
-    *("n_negative", "age_d", "duration_d", "since_peak_d", "onset_interval_d"),
-    *("limit_rise_mag_per_day", "rate_mag_per_day", "rise_mag_per_day", "fade_mag_per_day"),
-    *("u_g_mag", "g_r_mag", "r_i_mag", "i_z_mag", "g_r_drift_mag_per_day", "flux_chi2"),
-)
-"""As few as say how an object changes and what colour it has."""
+N_OF_A_TREE = 512
+"""Rows of which a tree of the anomaly's forest is made."""
 
 RARE = (KILONOVA, "afterglow", "off-axis afterglow")
 """Classes that the anomaly model has not seen."""
@@ -90,18 +88,25 @@ def fit_kilonova(training: TrainingSet, n_trees: int) -> HistGradientBoostingCla
 
 
 def fit_anomaly(training: TrainingSet, n_trees: int) -> IsolationForest:
-    """An isolation forest of what is common: real alerts, and simulated ones that are not rare.
+    """An isolation forest of the certain rates of what is common.
 
-    Half of the rows that it draws are real, where there are any, each object as often.
+    That is real alerts, and simulated ones that are not rare.
+
+    Half of the rows that it draws are real, where there are any: each survey as often, and in it
+    each object.
     """
     rng = np.random.default_rng(0)
-    rows = matrix([x.object for x in training.simulated if x.kind not in RARE], ANOMALY_INPUTS)
+    rows = matrix([x.object for x in training.simulated if x.kind not in RARE], RATE_INPUTS)
     if training.real:
-        real = matrix([x.object for x in training.real], ANOMALY_INPUTS)
+        real = matrix([x.object for x in training.real], RATE_INPUTS)
         share = 1.0 / _repeats([x.object.object_key for x in training.real])
+        surveys = np.array([x.object.survey for x in training.real])
+        for survey in set(surveys.tolist()):
+            share[surveys == survey] /= share[surveys == survey].sum()
         rows = np.concatenate([rows, real[rng.choice(len(real), len(rows), p=share / share.sum())]])
-    forest = IsolationForest(n_estimators=n_trees, max_samples=128, random_state=0)
-    return forest.fit(rows)
+    n = min(N_OF_A_TREE, len(rows))
+    forest = IsolationForest(n_estimators=n_trees, max_samples=n, random_state=0)
+    return forest.fit(certain_rates(rows))
 
 
 def _repeats(keys: Sequence[str]) -> Floats:

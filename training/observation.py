@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from correlator.alert import AB_ZERO_POINT_NJY, Detection, Limit, Surroundings
 from correlator.features.curves import BANDS
@@ -50,12 +51,12 @@ def observed(
     OpticalObject or None
         None if nothing is detected.
     """
-    visits = survey.visits(rng, BEFORE_D, AFTER_D)
+    visits = survey.visits(rng, _before_d(rng, source, survey), AFTER_D)
     flux, error = _measured(rng, source, visits, wrong_mag)
     seen = np.abs(flux) >= LEAST_SNR * error
     if not seen.any():
         return None
-    now = _alert_of(rng, np.flatnonzero(seen))
+    now = _alert_of(rng, source, np.flatnonzero(seen))
     told = (visits.day <= visits.day[now]) & (visits.day > visits.day[now] - survey.history_d)
     times = START_UNIX_S + visits.day * DAY_S
     ids = [str(i) for i in range(len(times))]
@@ -84,10 +85,17 @@ def _measured(
     return true + error * rng.normal(size=len(error)), error
 
 
-def _alert_of(rng: np.random.Generator, seen: np.ndarray) -> int:
-    """The detection whose alert it is: mostly one of the first ten, else any."""
-    early = seen[:10] if rng.random() < 0.8 else seen
-    return int(rng.choice(early))
+def _before_d(rng: np.random.Generator, source: Source, survey: Survey) -> float:
+    """For how long a place has been looked at: where something always was, up to all history."""
+    if source.is_persistent and survey.history_d > BEFORE_D:
+        return float(rng.uniform(BEFORE_D, survey.history_d))
+    return BEFORE_D
+
+
+def _alert_of(rng: np.random.Generator, source: Source, seen: NDArray[np.int64]) -> int:
+    """The detection whose alert it is: of what is new mostly one of the first ten, else any."""
+    is_early = not source.is_persistent and rng.random() < 0.8
+    return int(rng.choice(seen[:10] if is_early else seen))
 
 
 def _first_unix_s(

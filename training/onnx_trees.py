@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest
 
+from training.certain_rates import INPUTS, certain_rates_nodes
+
 _OPSETS = {"": 17, "ai.onnx.ml": 3}
 _IR_VERSION = 9
 
@@ -52,17 +54,23 @@ def boosted_onnx(model: HistGradientBoostingClassifier) -> bytes:
 
 
 def isolation_onnx(model: IsolationForest) -> bytes:
-    """How soon a row is alone, ``-score_samples`` of a fitted forest: 0 to 1, shape ``(n, 1)``."""
+    """How soon a row is alone, ``-score_samples`` of a forest of certain rates.
+
+    The file takes the rates with their errors: see :mod:`training.certain_rates`. 0 to 1, shape
+    ``(n, 1)``.
+    """
+    before, constants = certain_rates_nodes("features", "certain_rates")
     trees = [_isolation_tree(each.tree_) for each in model.estimators_]
     of_sample = float(_path_length(np.array([model.max_samples_]))[0])
     factor = -math.log(2.0) / (len(trees) * of_sample)
     scale = helper.make_tensor("scale", TensorProto.FLOAT, [1], [factor])
     nodes = [
-        _ensemble(trees, base=0.0),
+        *before,
+        _ensemble(trees, base=0.0, given="certain_rates"),
         helper.make_node("Mul", ["sum", "scale"], ["log"]),
         helper.make_node("Exp", ["log"], ["score"]),
     ]
-    return _file(nodes, model.n_features_in_, [scale])
+    return _file(nodes, len(INPUTS), [*constants, scale])
 
 
 def _boosted_tree(nodes: Any) -> Tree:
@@ -118,7 +126,7 @@ class _Attributes:
             self.columns.setdefault(name, []).extend(values)
 
 
-def _ensemble(trees: Sequence[Tree], base: float) -> NodeProto:
+def _ensemble(trees: Sequence[Tree], base: float, given: str = "features") -> NodeProto:
     attributes = _Attributes()
     for number, tree in enumerate(trees):
         is_leaf = tree.left < 0
@@ -141,7 +149,7 @@ def _ensemble(trees: Sequence[Tree], base: float) -> NodeProto:
         )
     return helper.make_node(
         "TreeEnsembleRegressor",
-        ["features"],
+        [given],
         ["sum"],
         domain="ai.onnx.ml",
         n_targets=1,

@@ -5,11 +5,19 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from correlator.alert import AB_ZERO_POINT_NJY, Detection, Limit, Surroundings, mag_of_flux
+from correlator.alert import (
+    AB_ZERO_POINT_NJY,
+    Detection,
+    Limit,
+    Surroundings,
+    flux_of_mag,
+    mag_of_flux,
+)
 from correlator.features.curves import BANDS
 from correlator.object import OpticalObject, apply_alert
 from correlator.policy import DAY_S
@@ -19,7 +27,7 @@ from training.blackbody import Floats
 from training.sources import Ints, Source
 
 AT2017GFO = "optical/mm/AT2017gfo_optical.csv"
-ZTF20ABWYSQY = "truth/ZTF20abwysqy_phot.csv"
+CANDIDATES = "optical/mm/nmma_candidates"
 ZTF21AAGWBJR = "truth/fink_ZTF21aagwbjr_alerts.parquet"
 
 _MJD_OF_UNIX_EPOCH = 40587.0
@@ -27,7 +35,7 @@ _MERGER_MJD = 57982.52852
 """GW170817, 2017-08-17T12:41:04 UTC."""
 
 _NJY_PER_UNIT = 10.0 ** (0.4 * (AB_ZERO_POINT_NJY - 23.9))
-_BAND_OF = {"ps1::" + b: b for b in "grizy"} | {"sdssu": "u", "ztfg": "g", "ztfr": "r"}
+_BAND_OF = {"ps1::" + b: b for b in "grizy"} | {"sdssu": "u", "ztfg": "g", "ztfr": "r", "ztfi": "i"}
 
 
 def of_table(file: Path, survey: str, bands: Iterable[str]) -> OpticalObject:
@@ -49,6 +57,30 @@ def of_table(file: Path, survey: str, bands: Iterable[str]) -> OpticalObject:
             else:
                 limits.append(Limit(time, band, mag_of_flux(5.0 * error)))
     return _object(file.stem, survey, detections, limits)
+
+
+def of_candidate(file: Path) -> OpticalObject | None:
+    """The object of a table of time, filter, AB magnitude and error, of which "inf" is a limit.
+
+    Returns
+    -------
+    OpticalObject or None
+        None without a detection in our bands.
+    """
+    detections, limits = [], []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
+        when, name, mag, error = line.split()
+        band = _BAND_OF.get(name)
+        if band is None:
+            continue
+        time = datetime.fromisoformat(when).replace(tzinfo=UTC).timestamp()
+        if error == "inf":
+            limits.append(Limit(time, band, float(mag)))
+        else:
+            flux = flux_of_mag(float(mag))
+            flux_err = flux * float(error) * 0.4 * math.log(10.0)
+            detections.append(Detection(str(number), time, band, flux, flux_err))
+    return _object(file.stem, "ztf", detections, limits) if detections else None
 
 
 def at2017gfo(file: Path) -> Source:

@@ -100,7 +100,7 @@ def _numbers(said: Said, at: int) -> list[str]:
 def _anomaly_by_label(alerts: Sequence[RealAlert], said: Said, thresholds: Thresholds) -> Rows:
     rows = [["survey", "alerts", "median", "above the threshold"]]
     for survey in SURVEYS:
-        here = np.array([x.object.survey == survey.name for x in alerts])
+        here = np.array([x.object.survey == survey.name for x in alerts]) & (said.n_points >= 2)
         scores = said.anomaly[here]
         above = share_of(scores > thresholds.anomaly)
         rows.append([survey.name, str(len(scores)), f"{np.median(scores):.3f}", above])
@@ -123,9 +123,8 @@ def _states(real_data: Path) -> Iterator[tuple[str, str, OpticalObject]]:
         for days in (0.5, 1.5, 2.5, 3.5, 5.5, 8.5):
             now = published.until(whole, first + days * DAY_S)
             yield f"AT2017gfo in {bands}", f"first + {days:g} d", now
-    whole = published.of_table(real_data / published.ZTF20ABWYSQY, "ztf", "gri")
-    first = whole.detections[0].time_unix_s
-    for days in (0.5, 3.5, 10.5):
-        yield "ZTF20abwysqy", f"first + {days:g} d", published.until(whole, first + days * DAY_S)
+    for file in sorted((real_data / published.CANDIDATES).glob("*.dat")):
+        if (candidate := published.of_candidate(file)) is not None:
+            yield candidate.object_id, "all of it", candidate
     for obj in published.of_packets(real_data / published.ZTF21AAGWBJR):
         yield "ZTF21aagwbjr", f"alert {obj.version}", obj

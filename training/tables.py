@@ -14,7 +14,8 @@ from training.fits import RARE
 from training.samples import BACKGROUNDS, KILONOVA, KILONOVAE_OFF_GRID, sample
 from training.visits import SURVEYS
 
-VALIDATION_SEED, HELD_OUT_SEED = (20261128, 1), (20261128, 2)
+VALIDATION_SEED, HELD_OUT_SEED = (20261128, 1), (20261128, 3)
+"""Seeds of samples that no model is fitted to. Seed 2 was a held-out one until it had been seen."""
 
 N_KILONOVAE, N_OF_A_BACKGROUND = 1500, 500
 
@@ -48,7 +49,7 @@ class Thresholds:
         weight, said = validation.weight[background], validation.said
         self.model = {s: threshold_at(said.model[background], weight, s) for s in SHARES}
         self.rule = {s: threshold_at(said.rule[background], weight, s) for s in SHARES}
-        common = ~np.isin(validation.kind, RARE)
+        common = ~np.isin(validation.kind, RARE) & (said.n_points >= 2)
         self.anomaly = threshold_at(said.anomaly[common], validation.weight[common], COMMON_SHARE)
 
     def rows(self) -> Rows:
@@ -158,7 +159,8 @@ def _anomaly_by_class(shown: Tested, thresholds: Thresholds) -> Rows:
     for kind in (KILONOVA, *BACKGROUNDS):
         row = [kind]
         for survey in SURVEYS:
-            scores = shown.said.anomaly[(shown.survey == survey.name) & (shown.kind == kind)]
+            here = (shown.survey == survey.name) & (shown.kind == kind) & (shown.said.n_points >= 2)
+            scores = shown.said.anomaly[here]
             row += [f"{np.median(scores):.3f}", share_of(scores > thresholds.anomaly)]
         rows.append(row)
     return rows
