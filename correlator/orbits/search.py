@@ -1,0 +1,236 @@
+"""Which known bodies stand near a position at a time, among a million orbits.
+
+Three steps, each for fewer bodies. All by two bodies, once for each hour: within a degree and what
+they move. Those with the planets, once for each hour: within the radius and 10 arcsec. Those alone
+again, to the moment: the answer. So an answer depends on the orbit, the place and the time, and not
+on what else was asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isnan
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from correlator.orbits.elements import Floats, Orbits
+from correlator.orbits.ephemeris import (
+    ARCSEC_PER_RAD,
+    Seen,
+    direction_of,
+    magnitudes,
+    seen,
+)
+from correlator.orbits.kepler import States, two_body_states
+from correlator.orbits.observers import Observer, mjd_tdb_of, observer_at
+from correlator.orbits.perturbed import check_installed, perturbed_state, perturbed_states
+from correlator.visibility import Site
+
+Rows = NDArray[np.int64]
+
+RADIUS_ARCSEC = 2.0
+"""How near a body must be to be the one that is seen (docs/science/solar-system.md)."""
+
+MAX_RADIUS_ARCSEC = 1_800.0
+"""A wider circle would need more than the coarse places are good for."""
+
+MAX_EPOCH_AGE_D = 700.0
+"""Orbits of epochs farther away are not searched: two bodies may be a degree wrong by then."""
+
+COARSE_DEG = 1.0
+"""How wrong two bodies may be within that age. Of 6,301 numbered asteroids the worst is 0.51 deg
+after 700 d (docs/science/solar-system.md); what meets a planet closely may be worse, and missed."""
+
+SLOT_S = 3_600.0
+"""Coarse places are those of the middle of an hour."""
+
+_FAST_DEG = 1.0
+"""What moves farther in half an hour (48 deg/d) is found only where it is by chance."""
+
+_SLACK_ARCSEC = 10.0
+"""Between the states of an hour and those of the moment; tests see less than 0.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A known body near a position, as it should be seen at a time.
+
+    Attributes
+    ----------
+    name
+        Of the orbit.
+    ra_deg, dec_deg
+        Astrometric, ICRF [deg].
+    separation_arcsec
+        From the position [arcsec].
+    mag_v
+        By H and G; None without an H.
+    motion_east_arcsec_per_h, motion_north_arcsec_per_h
+        On the sky; to the east with cos dec [arcsec/h].
+    distance_au, sun_au
+        From the observer and from the Sun [au].
+    epoch_age_d
+        Time since the orbit's epoch; negative before it [d].
+    """
+
+    name: str
+    ra_deg: float
+    dec_deg: float
+    separation_arcsec: float
+    mag_v: float | None
+    motion_east_arcsec_per_h: float
+    motion_north_arcsec_per_h: float
+    distance_au: float
+    sun_au: float
+    epoch_age_d: float
+
+    @property
+    def motion_arcsec_per_h(self) -> float:
+        """How fast it moves on the sky [arcsec/h]."""
+        return float(np.hypot(self.motion_east_arcsec_per_h, self.motion_north_arcsec_per_h))
+
+
+class OrbitSky:
+    """Orbits as they stand on the sky of a site; it remembers the last hour that it was asked of.
+
+    Parameters
+    ----------
+    orbits
+        What is known.
+    site
+        From where it is seen.
+
+    Raises
+    ------
+    ConfigurationError
+        REBOUND is not installed.
+    """
+
+    def __init__(self, orbits: Orbits, site: Site) -> None:
+        check_installed()
+        self.orbits = orbits
+        self.site = site
+        self._slot: _Slot | None = None
+
+    def n_searched(self, time_unix_s: float) -> int:
+        """How many orbits have an epoch near enough to a time to be searched."""
+        return int(np.count_nonzero(self._is_fresh(mjd_tdb_of(time_unix_s))))
+
+    def near(
+        self,
+        ra_deg: float,
+        dec_deg: float,
+        time_unix_s: float,
+        radius_arcsec: float = RADIUS_ARCSEC,
+    ) -> tuple[Prediction, ...]:
+        """Bodies near a position at a time, from the nearest on.
+
+        Parameters
+        ----------
+        ra_deg, dec_deg
+            ICRS [deg].
+        time_unix_s
+            Middle of the exposure [s since the Unix epoch, UTC].
+        radius_arcsec
+            How far to look, at most 1800 arcsec.
+
+        Raises
+        ------
+        ValueError
+            The radius is larger.
+        """
+        if not 0.0 <= radius_arcsec <= MAX_RADIUS_ARCSEC:
+            raise ValueError(f"a radius must lie in [0, 1800] arcsec, got {radius_arcsec}")
+        direction = direction_of(ra_deg, dec_deg)
+        observer = observer_at(self.site, time_unix_s)
+        rows = self._slot_of(time_unix_s).near(direction, observer, radius_arcsec + _SLACK_ARCSEC)
+        found = (self._prediction(int(row), direction, observer) for row in rows)
+        within = [each for each in found if each.separation_arcsec <= radius_arcsec]
+        return tuple(sorted(within, key=lambda each: (each.separation_arcsec, each.name)))
+
+    def _slot_of(self, time_unix_s: float) -> _Slot:
+        number = int(time_unix_s // SLOT_S)
+        if self._slot is None or self._slot.number != number:
+            middle = observer_at(self.site, (number + 0.5) * SLOT_S)
+            fresh = np.flatnonzero(self._is_fresh(middle.mjd_tdb))
+            self._slot = _Slot(number, self.orbits, fresh, middle)
+        return self._slot
+
+    def _is_fresh(self, mjd_tdb: float) -> NDArray[np.bool_]:
+        return np.abs(self.orbits.epoch_mjd_tdb - mjd_tdb) <= MAX_EPOCH_AGE_D
+
+    def _prediction(self, row: int, direction: Floats, observer: Observer) -> Prediction:
+        """Of one orbit alone, integrated to the moment."""
+        only = self.orbits.take([row])
+        state = perturbed_state(only, 0, observer.mjd_tdb)
+        return predictions(only, seen(state, observer.mjd_tdb, observer), direction, observer)[0]
+
+
+def predictions(
+    orbits: Orbits, bodies: Seen, direction: Floats, observer: Observer
+) -> list[Prediction]:
+    """What is said of each body that an observer sees, beside a direction."""
+    east, north = bodies.motion_arcsec_per_h
+    columns = (
+        bodies.ra_deg,
+        bodies.dec_deg,
+        bodies.separation_arcsec(direction),
+        magnitudes(orbits, bodies),
+        east,
+        north,
+        bodies.distance_au,
+        bodies.sun_au,
+        observer.mjd_tdb - orbits.epoch_mjd_tdb,
+    )
+    rows = zip(orbits.names, *(column.tolist() for column in columns), strict=True)
+    return [
+        Prediction(name, ra, dec, sep, None if isnan(mag) else mag, *rest)
+        for name, ra, dec, sep, mag, *rest in rows
+    ]
+
+
+class _Slot:
+    """All orbits in the middle of an hour, and states with the planets of those looked at."""
+
+    def __init__(self, number: int, orbits: Orbits, fresh: Rows, middle: Observer) -> None:
+        self.number = number
+        self._orbits = orbits
+        self._fresh = fresh
+        self._mjd_tdb = middle.mjd_tdb
+        self._coarse = two_body_states(orbits.take(fresh), middle.mjd_tdb)
+        directions = seen(self._coarse, middle.mjd_tdb, middle).direction
+        self._tree = cKDTree(directions) if len(fresh) else None
+        self._states: dict[int, tuple[Floats, Floats]] = {}
+
+    def near(self, direction: Floats, observer: Observer, radius_arcsec: float) -> Rows:
+        """Rows of orbits that may be within a radius at a moment of the hour."""
+        coarse = self._coarsely_near(direction, observer, radius_arcsec)
+        if not len(coarse):
+            return coarse
+        bodies = seen(self._states_of(coarse), self._mjd_tdb, observer)
+        return coarse[bodies.separation_arcsec(direction) <= radius_arcsec]
+
+    def _coarsely_near(self, direction: Floats, observer: Observer, radius_arcsec: float) -> Rows:
+        if self._tree is None:
+            return np.empty(0, dtype=np.int64)
+        margin_arcsec = radius_arcsec + COARSE_DEG * 3600.0
+        reach = np.radians(_FAST_DEG) + margin_arcsec / ARCSEC_PER_RAD
+        in_tree = self._tree.query_ball_point(
+            direction, 2.0 * np.sin(reach / 2.0), return_sorted=True
+        )
+        close = np.asarray(in_tree, dtype=np.int64)
+        if not len(close):
+            return close
+        bodies = seen(self._coarse.take(close), self._mjd_tdb, observer)
+        return self._fresh[close[bodies.separation_arcsec(direction) <= margin_arcsec]]
+
+    def _states_of(self, rows: Rows) -> States:
+        missing = np.array([row for row in rows.tolist() if row not in self._states], np.int64)
+        if len(missing):
+            new = perturbed_states(self._orbits.take(missing), self._mjd_tdb)
+            places = zip(new.position_au, new.velocity_au_d, strict=True)
+            self._states.update(zip(missing.tolist(), places, strict=True))
+        pairs = [self._states[row] for row in rows.tolist()]
+        return States(np.array([p for p, _ in pairs]), np.array([v for _, v in pairs]))
