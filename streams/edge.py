@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -27,22 +27,13 @@ from ingest_optical.packets import RawPacket
 from ingest_optical.quality import DEFAULT_CUTS, QualityCuts, rejections
 from storage.catalogs.tagger import Tag, untagged
 from streams.edge_outbox import Letter, Outbox, Span, dead_letter
+from streams.edge_sinks import NightSink, RawSink
 from streams.edge_source import Slot, Source
 from streams.heartbeat import Heartbeat
 from streams.records import Record
 from streams.topics import EXPOSURES, HEARTBEAT, OPTICAL_ALERTS
 
 log = structlog.get_logger(__name__)
-
-
-class RawSink(Protocol):
-    """Where the packets of admitted alerts are kept."""
-
-    def append(self, alert: Alert, packet: RawPacket, slot: Slot, offset: int) -> None:
-        """Keep a packet."""
-
-    def sync(self) -> None:
-        """Return when everything that was kept outlasts a power cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +89,12 @@ class EdgeStats:
 class _Taken:
     """A packet on its way through an edge, with what each step found."""
 
-    __slots__ = ("alert", "look", "packet", "reasons", "record")
+    __slots__ = ("alert", "look", "packet", "reasons", "record", "slim")
 
     packet: RawPacket
     look: FirstLook
     alert: Alert
+    slim: bytes
 
     def __init__(self, message: Any) -> None:
         self.record = Record(
@@ -139,6 +131,10 @@ class Edge:
         The clock [s since the Unix epoch].
     tag
         Gives alerts what catalogues have near them; it must never wait.
+    nights
+        Where every alert is kept, with what the gate said of it; None to keep none. It asks of a
+        rejected alert all that stands before its past, so one that says something impossible there
+        is buried.
     """
 
     def __init__(
@@ -150,12 +146,14 @@ class Edge:
         archive: RawSink | None = None,
         now: Callable[[], float] = time.time,
         tag: Tag = untagged,
+        nights: NightSink | None = None,
     ) -> None:
         self._settings = settings
         self._outbox = outbox
         self._tag = tag
         self._schemas = schemas
         self._archive = archive
+        self._nights = nights
         self._now = now
         self._exposures = ExposureLog()
         self._span = Span()
@@ -174,7 +172,7 @@ class Edge:
         SourceError, OutboxError
             One of the brokers cannot be used any more.
         OSError
-            The archive cannot be written.
+            One of the archives cannot be written.
         """
         settings = self._settings
         commit_at = beat_at = time.monotonic()
@@ -212,10 +210,10 @@ class Edge:
         taken = every = [_Taken(message) for message in messages]
         for step in (self._look, self._judge):
             taken = self._well(step, taken)
-        place([each.look for each in taken if not each.reasons])
+        place([each.look for each in taken if self._is_placed(each)])
         taken = self._well(self._admit, taken)
         self._tag_all([each for each in taken if not each.reasons])
-        for step in (self._send, self._note):
+        for step in (self._send, self._keep, self._note):
             taken = self._well(step, taken)
         self._span.positions.update((each.slot, each.record.offset + 1) for each in every)
         self.stats.n_packets += len(every)
@@ -243,8 +241,12 @@ class Edge:
     def _judge(self, taken: _Taken) -> None:
         look = taken.look
         taken.reasons = rejections(look, self._settings.cuts[look.survey])
-        if not taken.reasons:
+        if self._is_placed(taken):
             _ = look.position_deg  # one that is impossible must not hold up the others
+
+    def _is_placed(self, taken: _Taken) -> bool:
+        """Whether somebody asks where it is."""
+        return self._nights is not None or not taken.reasons
 
     def _admit(self, taken: _Taken) -> None:
         if taken.reasons:
@@ -273,7 +275,16 @@ class Edge:
             raw = self_describing(packet, self._schemas)
             self._archive.append(alert, raw, taken.slot, taken.record.offset)
         self._outbox.send(letter, self._span)
+        taken.slim = letter.value
         self.stats.n_admitted += 1
+
+    def _keep(self, taken: _Taken) -> None:
+        if self._nights is None:
+            return
+        if taken.reasons:
+            self._nights.add(taken.look.to_alert(), taken.reasons, None)
+        else:
+            self._nights.add(taken.alert, (), taken.slim)
 
     def _note(self, taken: _Taken) -> None:
         if not self._exposures.note(taken.look, is_passed=not taken.reasons):
@@ -317,10 +328,15 @@ class Edge:
         safe: dict[Slot, int] = {}
         while self._closed and not self._closed[0].n_waiting:
             safe |= self._closed.popleft().positions
-        if safe and self._archive is not None:
-            self._archive.sync()
+        if safe:
+            self._sync()
         self._positions |= safe
         return self._source.commit(safe, is_last) and not self._closed
+
+    def _sync(self) -> None:
+        for sink in (self._archive, self._nights):
+            if sink is not None:
+                sink.sync()
 
     def _finish(self) -> bool:
         """Make everything that was read safe, and commit it; whether all of it is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from correlator.service.settings import Settings
 from correlator.service.telemetry import log_to_stderr
 from ingest_optical.quality import DEFAULT_CUTS, PRESETS
 from ingest_optical.registry import Registry
+from storage.archive.parts import PartWriter
 from streams.admin import declare, servers_of
 from streams.edge import Edge, EdgeSettings
 from streams.edge_outbox import Outbox
@@ -23,6 +25,10 @@ from streams.edge_source import Source
 from streams.topics import DEAD_LETTER, EXPOSURES, HEARTBEAT, OPTICAL_ALERTS
 
 _TOPICS = (OPTICAL_ALERTS, EXPOSURES, HEARTBEAT, DEAD_LETTER)
+
+
+_PARQUET_COMMIT_S = 10.0
+"""Time between two commits of an edge that writes Parquet [s]: each makes two files."""
 
 
 @click.command("optical")
@@ -47,6 +53,11 @@ _TOPICS = (OPTICAL_ALERTS, EXPOSURES, HEARTBEAT, DEAD_LETTER)
 @click.option(
     "--archive", type=click.Path(path_type=Path), help="Keep admitted packets below this folder."
 )
+@click.option(
+    "--parquet",
+    type=click.Path(path_type=Path),
+    help="Keep every alert in the archive of nights in this folder.",
+)
 @click.option("--registry", help="Schema registry of LSST; '' for none.")
 @click.option("--name", help="Name of this process in heartbeats.")
 @click.option(
@@ -61,6 +72,7 @@ def optical(
     begin: Literal["earliest", "latest"],
     gate: str | None,
     archive: Path | None,
+    parquet: Path | None,
     registry: str | None,
     name: str | None,
     replication: int | None,
@@ -85,17 +97,22 @@ def optical(
     )
     declare(servers, _TOPICS, replication)
     kept = RawArchive(archive) if archive else None
+    cuts = {survey: PRESETS[gate] if gate else DEFAULT_CUTS[survey]}
+    edge_settings = EdgeSettings(
+        name=name or f"edge-{survey}-{socket.gethostname()}-{os.getpid()}",
+        survey=survey,
+        cuts=cuts,
+    )
+    if parquet is not None:
+        edge_settings = replace(edge_settings, commit_interval_s=_PARQUET_COMMIT_S)
     edge = Edge(
-        EdgeSettings(
-            name=name or f"edge-{survey}-{socket.gethostname()}-{os.getpid()}",
-            survey=survey,
-            cuts={survey: PRESETS[gate]} if gate else DEFAULT_CUTS,
-        ),
+        edge_settings,
         lambda finish: Source(source, finish),
         Outbox(servers),
         schemas.schema,
         kept,
         tag=settings.tagger().tagged,
+        nights=PartWriter(parquet, {s: c.name for s, c in cuts.items()}) if parquet else None,
     )
     try:
         run_edge(edge)
