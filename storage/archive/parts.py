@@ -43,7 +43,7 @@ class PartWriter:
         self._gates = gates
         self._rows: dict[str, list[Judged]] = {}
         self._tables: dict[tuple[str, str], list[pa.Table]] = {}
-        self._n_rows = 0
+        self.n_rows = 0
         self.n_bytes = 0
 
     def add(self, alert: Alert, reasons: tuple[str, ...], slim: bytes | None = None) -> None:
@@ -61,8 +61,8 @@ class PartWriter:
         night = night_of(alert.survey, alert.time_unix_s)
         row = Judged(alert, self._gates[alert.survey], reasons, slim)
         self._rows.setdefault(night, []).append(row)
-        self._n_rows += 1
-        if self._n_rows >= CHUNK_ROWS:
+        self.n_rows += 1
+        if self.n_rows >= CHUNK_ROWS:
             self._to_columns()
             if self.n_bytes >= MOST_BYTES:
                 self._to_files()
@@ -79,7 +79,7 @@ class PartWriter:
                     self._tables.setdefault((data_set, night), []).append(part)
                     self.n_bytes += part.nbytes
         self._rows.clear()
-        self._n_rows = 0
+        self.n_rows = 0
 
     def _to_files(self) -> None:
         for (data_set, night), tables in self._tables.items():

@@ -157,7 +157,9 @@ class FakeProducer:
 class Harness:
     """An edge between a fake survey and a fake broker."""
 
-    def __init__(self, archive=None, schemas=None, settings=SETTINGS, tag=untagged, **of_edge):
+    def __init__(
+        self, archive=None, schemas=None, settings=SETTINGS, tag=untagged, nights=None, **of_edge
+    ):
         self.outbox = Outbox("127.0.0.1:1", self._producer)
         of_edge = {"commit_interval_s": 0.0, "drain_within_s": 0.2} | of_edge
         more = {} if schemas is None else {"schemas": schemas}
@@ -166,6 +168,7 @@ class Harness:
             lambda finish: Source(settings, finish, self._consumer),
             self.outbox,
             archive=archive,
+            nights=nights,
             now=lambda: NOW_UNIX_S,
             tag=tag,
             **more,

@@ -114,6 +114,7 @@ def edge(survey, folder, **more):
     words = [sys.executable, "-m", "correlator.service.cli", "ingest", "optical", "--survey", "ztf"]
     words += ["--source", f"kafka://{survey.servers}/{more.get('topic', survey.topic)}"]
     words += ["--group", survey.group, "--archive", str(folder / "raw"), "--registry", ""]
+    words += more.get("words", [])
     log = (folder / f"edge-{uuid.uuid4().hex}.log").open("wb")
     environment = os.environ | {"CORRELATOR_BROKER": f"kafka://{survey.servers}"}
     process = subprocess.Popen(words, stdout=log, stderr=log, env=environment, cwd=folder)

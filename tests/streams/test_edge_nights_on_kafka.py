@@ -1,0 +1,58 @@
+"""The archive of nights that an edge on real Kafka leaves which is killed in mid-work."""
+
+from __future__ import annotations
+
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from correlator.alert import Alert
+from correlator.wire import of_json, to_json
+from storage.archive import NIGHT, SURVIVORS
+from storage.archive.alert_columns import alerts_of
+from storage.archive.compaction import compact
+from storage.archive.parts import waiting_nights
+from storage.archive.reading import Selection
+from tests.streams.test_edge_on_kafka import Survey, edge, kill, stop
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def compacted(root):
+    return [done for night in waiting_nights(root) for done in compact(root, night)]
+
+
+def test_an_edge_that_is_killed_again_and_again_loses_no_row_and_leaves_none_twice(
+    kafka_server, tmp_path
+):
+    survey = Survey(kafka_server.bootstrap, 100)
+    root, rng, n_repeated, lags = tmp_path / "archive", random.Random(7), 0, []
+    more = {"words": ["--parquet", str(root)]}
+    for _ in range(2):
+        with edge(survey, tmp_path, **more) as process, ThreadPoolExecutor(1) as feeder:
+            survey.wait_until_read()
+            fed = feeder.submit(survey.produce, 2500)
+            # Some rows of the next ten seconds are on the disk, and most are not.
+            time.sleep(rng.uniform(1.0, 2.0))
+            kill(process)
+            fed.result(60.0)
+            lags.append(survey.lag())
+        # A compaction between two crashes: what is read again meets a catalogue.
+        n_repeated += sum(done.n_repeated for done in compacted(root))
+    assert min(lags) > 0
+    with edge(survey, tmp_path, **more) as process:
+        survey.wait_until_read()
+        assert stop(process) == 0
+    done = compacted(root)
+    assert {each.data_set for each in done} == {NIGHT, SURVIVORS}
+    night = [row for table in Selection(root, NIGHT).tables() for row in table.to_pylist()]
+    assert len(night) == survey.n - len(survey.broken)
+    assert len({row["alert_id"] for row in night}) == len(night)
+    assert sum(row["passed"] for row in night) == len(survey.alerts)
+    kept = [a for table in Selection(root, SURVIVORS).tables() for a in alerts_of(table)]
+    assert {to_json(alert) for alert in kept} == survey.alerts
+    assert len(kept) == len(survey.alerts)
+    ids = {of_json(Alert, data).alert_id for data in survey.alerts}
+    assert {row["alert_id"] for row in night if row["passed"]} == ids
