@@ -188,7 +188,8 @@ def read_body(
         The bytes do not follow the schema.
     """
     schema = writer_schema(body.schema_json, packet, through)
-    size = (len(body.data) if body.end is None else body.end) - body.begin
+    until = body.until
+    size = until - body.begin
     if size > schema.max_bytes:
         raise MalformedAlertError(
             packet, f"a body of this schema must have at most {schema.max_bytes} bytes", size
@@ -196,7 +197,7 @@ def read_body(
     pattern = None if wanted is None else _pattern(schema, wanted)
     found = None if pattern is None else _read_by_pattern(pattern, body, begun)
     record, end = found or _read_by_fastavro(body, schema, packet)
-    if end > body.until or (through is None and end != body.until):
+    if end > until or (through is None and end != until):
         # Bytes of another schema can decode by chance, to wrong values; they rarely end together.
         raise MalformedAlertError(
             packet, "the record must end where the body ends", (end - body.begin, size)
@@ -213,7 +214,10 @@ def _read_by_pattern(
     else:
         before = (begun.record,)
         found = pattern.read(body.data, begun.end, begun.pattern)
-    return None if found is None else (JoinedRecord((*before, *found[0])), found[1])
+    if found is None:
+        return None
+    parts = (*before, *found[0])
+    return (parts[0] if len(parts) == 1 else JoinedRecord(parts)), found[1]
 
 
 @lru_cache(maxsize=64)

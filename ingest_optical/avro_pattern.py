@@ -1,46 +1,29 @@
 """A few fields of an Avro record by regular expressions, ten times faster than reading them all.
 
-Each Avro type is a regular language but for texts of any length; a text of up to
-:data:`_MAX_TEXT` ASCII characters is one too. So a record of numbers, flags and short texts is one
-regular expression, whose groups are the fields that are wanted. No encoding is the beginning of
-another, so a match is unique; atomic groups keep a mismatch from being tried twice. What does not
-match (a long text, another form of a number) is for fastavro to read or to refuse.
+Flat fields side by side are one regular expression (`ingest_optical.avro_rows`); a record and an
+array of records are a part each, and so are all images together. What does not match (a long text,
+another form of a number) is for fastavro to read or to refuse.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
-from ingest_optical.avro_values import (
-    ColumnRows,
-    LazyRecord,
-    Places,
-    column_of,
-    long_of,
-    place_of,
+from ingest_optical.avro_rows import (
+    BRANCHES,
+    FieldTypes,
+    Read,
+    Row,
+    Selection,
+    is_flat,
+    names_of,
+    row_of,
 )
-
-_MAX_TEXT = 127
-"""Longest text that a pattern reads [characters]; the file names in ZTF's candidates have 60."""
-
-_MAX_FIELDS = 300
-"""Most fields of a record that becomes a pattern; Rubin's diaSource has 103. An embedded schema is
-foreign, and a pattern takes 0.1 ms a field to compile."""
-
-Read = tuple[Any, int]
-"""A value and where it ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Names of the fields of a record that are wanted, and whether all its booleans are."""
-
-    names: frozenset[str]
-    booleans: bool = False
+from ingest_optical.avro_values import NO_ROWS, ColumnRows, column_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,13 +44,11 @@ class Pattern:
     ----------
     parts
         Readers of the record's fields, one after the other.
-    names
-        Names of the fields that each of them reads.
     """
 
-    def __init__(self, parts: Sequence[_Part], names: Sequence[tuple[str, ...]]) -> None:
+    def __init__(self, parts: Sequence[_Part]) -> None:
         self._parts = parts
-        self._names = names
+        self._names = [part.names for part in parts]
 
     def continues(self, other: Pattern) -> bool:
         """Whether a pattern of the same schema, cut earlier, ends where a part of this one does."""
@@ -86,17 +67,44 @@ class Pattern:
             A pattern that this one continues, if it has read what stands before.
         """
         read: list[Mapping[str, object]] = []
-        for part in self._parts if after is None else self._parts[len(after._parts) :]:
-            found = part(data, at)
+        inside: dict[str, object] = {}
+        for read_part, _, name, is_wanted in (
+            self._parts if after is None else self._parts[len(after._parts) :]
+        ):
+            found = read_part(data, at)
             if found is None:
                 return None
-            values, at = found
-            read.append(values)
-        return read, at
+            value, at = found
+            if name is not None:
+                inside[name] = value
+            elif is_wanted:
+                read.append(value)
+        return [inside, *read], at
 
 
-_Part = Callable[[bytes, int], Read | None]
-"""Reads the next fields of a record as a record, or the value of one field."""
+_Reader = Callable[[bytes, int], Read | None]
+"""Reads the next fields of a record, or the value of one field."""
+
+
+class _Part(NamedTuple):
+    """One or more fields that are read at once.
+
+    Attributes
+    ----------
+    read
+        Gives the record of the fields, or the value of a field with records of its own.
+    names
+        Names of the fields.
+    name
+        Name of the one field whose value is read; None for fields that become a record.
+    is_wanted
+        Whether somebody asks for it.
+    """
+
+    read: _Reader
+    names: tuple[str, ...]
+    name: str | None = None
+    is_wanted: bool = True
 
 
 def pattern_of(parsed: Mapping[str, Any], wanted: Wanted) -> Pattern | None:
@@ -104,24 +112,53 @@ def pattern_of(parsed: Mapping[str, Any], wanted: Wanted) -> Pattern | None:
     named: dict[str, Any] = {}
     _collect(parsed, named)
     parts: list[_Part] = []
-    names: list[tuple[str, ...]] = []
-    fields = parsed["fields"]
-    for is_flat, some in groupby(fields, lambda field: _is_flat(field["type"])):
-        run = list(some)
-        if is_flat:
-            row = _row(run, wanted.own)
-            if row is None:
-                return None
-            parts.append(row.read)
-            names.append(tuple(field["name"] for field in run))
-            continue
-        for field in run:
-            part = _part(field, named, wanted.inside.get(field["name"], Selection(frozenset())))
-            if part is None:
-                return None
-            parts.append(part)
-            names.append((field["name"],))
-    return Pattern(parts, names)
+    for make, some in groupby(parsed["fields"], lambda field: _maker_of(field["type"])):
+        made = make(list(some), named, wanted)
+        if made is None:
+            return None
+        parts += made
+    return Pattern(parts)
+
+
+_Maker = Callable[[FieldTypes, Mapping[str, Any], Wanted], list[_Part] | None]
+
+
+def _maker_of(kind: Any) -> _Maker:
+    if is_flat(kind):
+        return _flat_part
+    branches = kind if isinstance(kind, list) else [kind]
+    if "bytes" in branches and all(branch in ("bytes", "null") for branch in branches):
+        return _skipped_part
+    return _parts_of_records
+
+
+def _flat_part(fields: FieldTypes, _: Mapping[str, Any], wanted: Wanted) -> list[_Part] | None:
+    row = row_of(fields, wanted.own)
+    if row is None:
+        return None
+    read = row.read if row.places else row.skip
+    return [_Part(read, names_of(fields), is_wanted=bool(row.places))]
+
+
+def _skipped_part(fields: FieldTypes, _: Mapping[str, Any], wanted: Wanted) -> list[_Part]:
+    """Images, one after the other: nobody ever asks for bytes."""
+    del wanted
+    kinds = [field["type"] for field in fields]
+    nulls = [2 * kind.index("null") if "null" in kind else None for kind in kinds]
+    return [_Part(partial(_skip_bytes, nulls), names_of(fields), is_wanted=False)]
+
+
+def _parts_of_records(
+    fields: FieldTypes, named: Mapping[str, Any], wanted: Wanted
+) -> list[_Part] | None:
+    parts = []
+    for field in fields:
+        name = field["name"]
+        read = _reader_of(field, named, wanted.inside.get(name, Selection(frozenset())))
+        if read is None:
+            return None
+        parts.append(_Part(read, (name,), name))
+    return parts
 
 
 def _collect(node: Any, named: dict[str, Any]) -> None:
@@ -138,87 +175,58 @@ def _collect(node: Any, named: dict[str, Any]) -> None:
             _collect(node.get(inner), named)
 
 
-def _is_flat(kind: Any) -> bool:
-    """Whether a type is a number, a flag or a text, or one of these and null."""
-    branches = kind if isinstance(kind, list) else [kind]
-    return all(_primitive(branch) in _EXPRESSIONS for branch in branches)
-
-
-def _primitive(kind: Any) -> str:
-    """The primitive type of a value; that of a date is its number."""
-    if isinstance(kind, dict):
-        kind = kind["type"]
-    return kind if isinstance(kind, str) else ""
-
-
-def _part(field: Mapping[str, Any], named: Mapping[str, Any], wanted: Selection) -> _Part | None:
+def _reader_of(
+    field: Mapping[str, Any], named: Mapping[str, Any], wanted: Selection
+) -> _Reader | None:
     """Reader of a field that is a record, an array of records or bytes, each perhaps null."""
-    name, kind = field["name"], field["type"]
-    null_at = None
+    kind, null_at = field["type"], None
     if isinstance(kind, list):
         if len(kind) != 2 or "null" not in kind:
             return None
         null_at = kind.index("null")
         kind = kind[1 - null_at]
     read = _reader(kind, named, wanted)
-    if read is None:
-        return None
+    if read is None or null_at is None:
+        return read
+    of_null, of_value = BRANCHES[null_at], BRANCHES[1 - null_at]
 
-    def part(data: bytes, at: int) -> Read | None:
-        if null_at is not None:
-            branch, at = data[at : at + 1], at + 1
-            if branch == _BRANCHES[null_at]:
-                return {name: None}, at
-            if branch != _BRANCHES[1 - null_at]:
-                return None
-        found = read(data, at)
-        return None if found is None else ({name: found[0]}, found[1])
+    def read_branch(data: bytes, at: int) -> Read | None:
+        branch, at = data[at : at + 1], at + 1
+        if branch == of_null:
+            return None, at
+        return read(data, at) if branch == of_value else None
 
-    return part
+    return read_branch
 
 
-def _reader(kind: Any, named: Mapping[str, Any], wanted: Selection) -> _Part | None:
+def _reader(kind: Any, named: Mapping[str, Any], wanted: Selection) -> _Reader | None:
     kind = named.get(kind, kind) if isinstance(kind, str) else kind
-    if kind == "bytes":
-        return _skip_bytes
     if not isinstance(kind, dict):
         return None
     if kind["type"] == "array":
         items = kind["items"]
         items = named.get(items, items) if isinstance(items, str) else items
-        row = _row_of(items, wanted)
+        row = _row_of(items, wanted, in_runs=False)
         return None if row is None else _Rows(row).read
-    row = _row_of(kind, wanted)
+    row = _row_of(kind, wanted, in_runs=True)
     return None if row is None else row.read
 
 
-def _row_of(kind: Any, wanted: Selection) -> _Row | None:
+def _row_of(kind: Any, wanted: Selection, in_runs: bool) -> Row | None:
     if not isinstance(kind, dict) or kind["type"] != "record":
         return None
-    return _row(kind["fields"], wanted)
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """Fields that are one expression: its groups are the wanted ones."""
-
-    match: Callable[[bytes, int], re.Match[bytes] | None]
-    places: Places
-
-    def read(self, data: bytes, at: int) -> Read | None:
-        matched = self.match(data, at)
-        if matched is None:
-            return None
-        return LazyRecord(matched, self.places), matched.end()
+    return row_of(kind["fields"], wanted, in_runs)
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
     """An array of records, whose values are made column by column."""
 
-    row: _Row
+    row: Row
 
     def read(self, data: bytes, at: int) -> Read | None:
+        if data[at : at + 1] == BRANCHES[0]:  # the number 0
+            return NO_ROWS, at + 1
         match = self.row.match
         groups: list[tuple[bytes | None, ...]] = []
         while True:
@@ -238,7 +246,7 @@ class _Rows:
     def _records(self, groups: list[tuple[bytes | None, ...]]) -> ColumnRows:
         places = self.row.places
         if not groups:
-            return ColumnRows(0, dict.fromkeys(places, ()))
+            return NO_ROWS
         kinds = [place.kind for place in places.values()]
         columns = map(column_of, kinds, zip(*groups, strict=True))
         return ColumnRows(len(groups), dict(zip(places, columns, strict=True)))
@@ -246,79 +254,47 @@ class _Rows:
 
 def _count(data: bytes, at: int) -> tuple[int, int] | None:
     """A number of bytes or of items that is not negative, and where it ends."""
-    matched = _LONG(data, at)
-    if matched is None:
+    value = shift = 0
+    for byte in data[at : at + _MAX_COUNT_BYTES]:
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return None if value & 1 else (value >> 1, at)
+        shift += 7
+    return None
+
+
+def _skip_bytes(nulls: Sequence[int | None], data: bytes, at: int) -> tuple[None, int] | None:
+    """Where some fields of bytes end.
+
+    Parameters
+    ----------
+    nulls
+        Of each field the first byte of one that is null; None for one that never is.
+    """
+    try:
+        for null in nulls:
+            if null is not None:
+                branch, at = data[at], at + 1
+                if branch == null:
+                    continue
+                if branch != 2 - null:
+                    return None
+            byte, at = data[at], at + 1
+            size, shift = byte & 0x7F, 7
+            while byte >= 0x80:
+                byte, at = data[at], at + 1
+                size |= (byte & 0x7F) << shift
+                shift += 7
+                if shift > 63:
+                    return None
+            if size & 1:  # a negative one
+                return None
+            at += size >> 1
+    except IndexError:
         return None
-    (value,) = long_of(matched.group())
-    return None if value < 0 else (value, matched.end())
+    return (None, at) if at <= len(data) else None
 
 
-def _skip_bytes(data: bytes, at: int) -> Read | None:
-    size = _count(data, at)
-    if size is None or size[0] > len(data) - size[1]:
-        return None
-    return None, size[0] + size[1]
-
-
-def _row(fields: Sequence[Mapping[str, Any]], wanted: Selection) -> _Row | None:
-    if len(fields) > _MAX_FIELDS or not all(_is_flat(field["type"]) for field in fields):
-        return None
-    expression, places = b"", Places()
-    for field in fields:
-        kind = field["type"]
-        branches = kind if isinstance(kind, list) else [kind]
-        values = [branch for branch in branches if branch != "null"]
-        is_wanted = field["name"] in wanted.names or (wanted.booleans and "boolean" in values)
-        if is_wanted and (len(values) != 1 or isinstance(values[0], dict)):  # a choice, a date
-            return None
-        if is_wanted:
-            places[field["name"]] = place_of(len(places) + 1, values[0])
-        expression += _expression(kind, is_wanted)
-    return _Row(re.compile(expression, re.DOTALL).match, places)
-
-
-def _expression(kind: Any, is_group: bool) -> bytes:
-    if isinstance(kind, list):
-        branches = [
-            re.escape(_BRANCHES[i]) + (b"" if branch == "null" else _expression(branch, is_group))
-            for i, branch in enumerate(kind)
-        ]
-        return b"(?>%b)" % b"|".join(branches)
-    primitive = _primitive(kind)
-    if not is_group:
-        return _SKIPPED_TEXT if primitive == "string" else _EXPRESSIONS[primitive]
-    return b"(%b)" % _EXPRESSIONS[primitive]
-
-
-def _text_expression(character: bytes) -> bytes:
-    sized = [
-        re.escape(_short(2 * n)) + (character + b"{%d}" % n if n else b"")
-        for n in range(_MAX_TEXT + 1)
-    ]
-    return b"(?>%b)" % b"|".join(sized)
-
-
-def _short(zigzag: int) -> bytes:
-    """A number below 2**14 in Avro's seven bits a byte."""
-    return bytes([zigzag]) if zigzag < 0x80 else bytes([zigzag & 0x7F | 0x80, zigzag >> 7])
-
-
-_BRANCHES = tuple(bytes([2 * i]) for i in range(64))
-"""Number of each branch of a union as Avro writes it."""
-
-_EXPRESSIONS: Mapping[str, bytes] = {
-    "null": b"",
-    "boolean": rb"[\x00\x01]",
-    # Of at most 63 bits: what is longer may not fit, which is for fastavro to say.
-    "int": rb"[\x80-\xff]{0,8}+[\x00-\x7f]",
-    "long": rb"[\x80-\xff]{0,8}+[\x00-\x7f]",
-    "float": rb".{4}",
-    "double": rb".{8}",
-    "string": _text_expression(rb"[\x00-\x7f]"),
-}
-"""The encoding of each type (Avro 1.11 specification)."""
-
-_SKIPPED_TEXT = _text_expression(rb".")
-"""A text that nobody wants: so many bytes, whatever they are."""
-
-_LONG = re.compile(_EXPRESSIONS["long"], re.DOTALL).match
+_MAX_COUNT_BYTES = 9
+"""Longest number of items or bytes that a pattern reads: 63 bits."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from correlator.errors import MalformedAlertError
-from ingest_optical.avro_values import ColumnRows, LazyRecord
+from ingest_optical.avro_values import NO_ROWS, ColumnRows, LazyRecord
 
 MAX_NUMBER = 1e30
 """Largest number in a packet: in nJy, 50 magnitudes brighter than the Sun. Single-precision floats
@@ -144,6 +144,12 @@ class Fields:
         """The value as decoded, for fields with several spellings."""
         return self._record.get(name)
 
+    def values(self, names: tuple[str, ...]) -> list[object]:
+        """The values as decoded of some fields; the names must be a constant."""
+        if type(self._record) is LazyRecord:
+            return self._record.values_of(names)
+        return list(map(self._record.get, names))
+
     def copied(self) -> dict[str, object]:
         """The fields and values as decoded."""
         return dict(self._record)
@@ -178,6 +184,11 @@ class Fields:
             The value is not an array of records, or one of too many.
         """
         return [self.inner(row) for row in self._array(name)]
+
+    def is_empty(self, name: str) -> bool:
+        """Whether an array is null, absent, or known to have no record."""
+        value = self._record.get(name)
+        return value is None or value is NO_ROWS
 
     def table(self, name: str, columns: Sequence[str]) -> Iterable[tuple[object, ...]]:
         """The values of some fields of each record of an array; as :meth:`rows`.

@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol
 
 from correlator.alert import Alert, Detection, Limit, Quality, Surroundings
@@ -185,10 +184,19 @@ class FirstLook(ABC):
     def image(self) -> Image:
         """The image of the detection."""
 
-    @cached_property
+    # Remembered by hand: a cached_property of Python 3.11 takes a lock.
+    _index_29: int | None = None
+
+    @property
     def index_29(self) -> int:
         """Order-29 NESTED HEALPix index of the position."""
-        return index_29_at(*self.position_deg)
+        if self._index_29 is None:
+            self._index_29 = index_29_at(*self.position_deg)
+        return self._index_29
+
+    @index_29.setter
+    def index_29(self, index_29: int) -> None:
+        self._index_29 = index_29
 
     @abstractmethod
     def with_past(self, record: Mapping[str, object], max_points: int | None) -> Alert:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from correlator.alert import Alert, Detection, Limit, Quality, Surroundings, mag_of_flux
-from ingest_optical.avro_pattern import Selection, Wanted
-from ingest_optical.fields import MIN_FLUX_ERR_NJY, Fields
+from correlator.alert import Alert, Detection, Limit, Quality, Surroundings
+from ingest_optical.avro_pattern import Wanted
+from ingest_optical.avro_rows import Selection
+from ingest_optical.fields import Fields
 from ingest_optical.first_look import FirstLook, Image
 from ingest_optical.lightcurve import (
     MAX_POINTS,
@@ -22,7 +23,17 @@ from ingest_optical.lightcurve import (
     trimmed_history,
     trimmed_limits,
 )
-from ingest_optical.timescales import unix_s_of_mjd_tai
+from ingest_optical.lsst_photometry import (
+    SOURCE_FIELDS,
+    band_of,
+    detection_of,
+    id_of,
+    is_on_sky,
+    past_of,
+    source_id_of,
+    unix_s_of,
+    usual_detection,
+)
 
 SURVEY = "lsst"
 
@@ -32,7 +43,7 @@ PREFIX_FIELDS = ("diaSource",)
 WHOLE_FIELDS = (*PREFIX_FIELDS, "prvDiaSources", "prvDiaForcedSources", "diaObject", "ssSource")
 """What the whole alert needs."""
 
-_DETECTION = frozenset({"diaSourceId", "visit", "midpointMjdTai", "band", "psfFlux", "psfFluxErr"})
+_DETECTION = frozenset({*SOURCE_FIELDS, "visit"})
 
 WANTED = Wanted(
     own=Selection(frozenset()),
@@ -51,10 +62,10 @@ WANTED = Wanted(
 )
 """The fields that this file reads; a pattern skips the others."""
 
-BANDS = frozenset("ugrizy")
+_ALWAYS = (*SOURCE_FIELDS, "ra", "dec", "diaObjectId", "ssObjectId")
+"""What the whole alert needs of its own source, whatever that is."""
 
-LIMIT_N_SIGMA = 3.0
-"""Forced photometry below this many of its errors counts as a non-detection (SCIENCE 3)."""
+_NOTHING_NEAR = Surroundings()
 
 _NO_FLAGS = frozenset({"dipoleFitAttempted"})
 """Booleans that say what the pipeline did, not what is wrong with the source."""
@@ -110,6 +121,8 @@ class LsstLook(FirstLook):
         self._alert_id: str | None = None
         self._position_deg: tuple[float, float] | None = None
         self._detection: Detection | None = None
+        self._object_id: str | None = None
+        self._is_linked = True
 
     @property
     def schema_version(self) -> str:
@@ -122,13 +135,13 @@ class LsstLook(FirstLook):
     def alert_id(self) -> str:
         """``diaSourceId``."""
         if self._alert_id is None:
-            self._alert_id = _source_id(self.source)
+            self._alert_id = source_id_of(self.source)
         return self._alert_id
 
     @property
     def object_id(self) -> str:
         """``diaObjectId``, or ``sso`` and ``ssObjectId``."""
-        return _object_id(self.source)
+        return self._object_id or _object_id(self.source)
 
     @property
     def position_deg(self) -> tuple[float, float]:
@@ -146,7 +159,7 @@ class LsstLook(FirstLook):
     def detection(self) -> Detection:
         """From the difference flux."""
         if self._detection is None:
-            self._detection = _detection(self.source)
+            self._detection = detection_of(self.source)
         return self._detection
 
     @property
@@ -166,23 +179,35 @@ class LsstLook(FirstLook):
 
     def with_past(self, record: Mapping[str, object], max_points: int | None) -> Alert:
         """From the earlier and the forced sources, the object and the ephemeris."""
+        self._read_at_once()
         fields, source = self.fields.inner(record), self.source
+        found, found_limits = past_of(fields, source)
         history: tuple[Detection, ...] = ()
         limits: tuple[Limit, ...] = ()
-        rows, forced = fields.rows("prvDiaSources"), fields.rows("prvDiaForcedSources")
-        if rows:
-            history = ordered_history(map(_detection, rows), self.alert_id)
-        if forced:
-            seen = {row.integer("visit") for row in (source, *rows)}
-            limits = ordered_limits(_limits(forced, seen))
+        if found:
+            history = ordered_history(found, self.alert_id)
+        if found_limits:
             onset_unix_s = first_positive_unix_s((self.detection, *history))
-            limits = trimmed_limits(limits, onset_unix_s, max_points)
+            limits = trimmed_limits(ordered_limits(found_limits), onset_unix_s, max_points)
         return self.alert_of(
             trimmed_history(history, max_points),
             limits,
             _survey_first_unix_s(fields.record("diaObject")),
-            _surroundings(source, fields.record("ssSource")),
+            _surroundings(source, fields.record("ssSource")) if self._is_linked else _NOTHING_NEAR,
         )
+
+    def _read_at_once(self) -> None:
+        """Remember what each alert has, where it is as usual: that is quicker than one by one."""
+        *own, ra_deg, dec_deg, dia_object, solar_system = self.source.values(_ALWAYS)
+        self._detection = usual_detection(*own)
+        if self._detection is not None:
+            self._alert_id = self._detection.source_id
+        if type(ra_deg) is float and type(dec_deg) is float and is_on_sky(ra_deg, dec_deg):
+            self._position_deg = ra_deg, dec_deg
+        if solar_system is None or (type(solar_system) is int and solar_system == 0):
+            self._is_linked = False
+        if not self._is_linked and type(dia_object) is int and 0 < dia_object < 2**63:
+            self._object_id = str(dia_object)
 
     @property
     def measures(self) -> LsstMeasures:
@@ -198,8 +223,8 @@ class LsstLook(FirstLook):
     @property
     def image(self) -> Image:
         """The packet does not say how deep."""
-        time_unix_s = _unix_s(self.source, "midpointMjdTai")
-        return Image(time_unix_s, self.exposure_s, _band(self.source), None)
+        time_unix_s = unix_s_of(self.source, "midpointMjdTai")
+        return Image(time_unix_s, self.exposure_s, band_of(self.source), None)
 
 
 class LsstMeasures:
@@ -217,24 +242,12 @@ class LsstMeasures:
 
     def flags_among(self, names: frozenset[str]) -> tuple[str, ...]:
         """Booleans that say what is wrong with the source."""
-        raw = self._source.raw
-        return tuple(sorted(name for name in names - _NO_FLAGS if raw(name) is True))
-
-
-def _id(fields: Fields, name: str) -> int | None:
-    """An id, or None: real packets carry 0 where the schema says null."""
-    return fields.integer(name) or None
-
-
-def _source_id(source: Fields) -> str:
-    source_id = _id(source, "diaSourceId")
-    if source_id is None:
-        raise source.malformed("diaSourceId must be known")
-    return str(source_id)
+        found = [name for name in self._source.set_flags() if name in names]
+        return tuple(sorted(set(found) - _NO_FLAGS)) if found else ()
 
 
 def _object_id(source: Fields) -> str:
-    dia_object, solar_system = _id(source, "diaObjectId"), _id(source, "ssObjectId")
+    dia_object, solar_system = id_of(source, "diaObjectId"), id_of(source, "ssObjectId")
     if dia_object is not None:
         return str(dia_object)
     if solar_system is not None:
@@ -244,76 +257,34 @@ def _object_id(source: Fields) -> str:
 
 def _position(source: Fields) -> tuple[float, float]:
     ra_deg, dec_deg = source.known_number("ra"), source.known_number("dec")
-    if not (0.0 <= ra_deg <= 360.0 and -90.0 <= dec_deg <= 90.0):
+    if not is_on_sky(ra_deg, dec_deg):
         raise source.malformed(
             "ra must lie in [0, 360] and dec in [-90, 90] deg", (ra_deg, dec_deg)
         )
     return ra_deg, dec_deg
 
 
-def _unix_s(fields: Fields, name: str) -> float:
-    mjd_tai = fields.known_number(name)
-    try:
-        return unix_s_of_mjd_tai(mjd_tai)
-    except ValueError as problem:
-        raise fields.malformed(f"{name} must lie in 1990..2100", mjd_tai) from problem
-
-
-def _band(fields: Fields) -> str:
-    band = fields.text("band")
-    if band is None or band not in BANDS:
-        raise fields.malformed("band must be one of u g r i z y", band)
-    return band
-
-
-def _detection(source: Fields) -> Detection:
-    return Detection(
-        source_id=_source_id(source),
-        time_unix_s=_unix_s(source, "midpointMjdTai"),
-        band=_band(source),
-        # The sign is the flux's own: isNegative is false for some negative fluxes.
-        flux_njy=source.known_number("psfFlux"),
-        flux_err_njy=_flux_err_njy(source),
-    )
-
-
-def _flux_err_njy(fields: Fields) -> float | None:
-    error = fields.number("psfFluxErr")
-    return error if error is not None and error >= MIN_FLUX_ERR_NJY else None
-
-
-def _limits(rows: list[Fields], visits_with_source: set[int | None]) -> list[Limit]:
-    limits = []
-    for row in rows:
-        flux_njy, error_njy = row.number("psfFlux"), _flux_err_njy(row)
-        if flux_njy is None or error_njy is None or row.integer("visit") in visits_with_source:
-            continue
-        if abs(flux_njy) < LIMIT_N_SIGMA * error_njy:
-            mag_ab = mag_of_flux(LIMIT_N_SIGMA * error_njy)
-            limits.append(Limit(_unix_s(row, "midpointMjdTai"), _band(row), mag_ab, LIMIT_N_SIGMA))
-    return limits
-
-
 def _survey_first_unix_s(dia_object: Fields | None) -> float | None:
     # Null in every packet so far; 0 where the object's record is filled with zeros.
     if dia_object is None or not dia_object.number("firstDiaSourceMjdTai"):
         return None
-    return _unix_s(dia_object, "firstDiaSourceMjdTai")
+    return unix_s_of(dia_object, "firstDiaSourceMjdTai")
 
 
 def _quality(source: Fields) -> Quality:
+    flags = [flag for flag in source.set_flags() if flag not in _NO_FLAGS]
     return Quality(
         real_bogus=source.number("reliability"),
         snr=source.number("snr"),
-        flags=tuple(sorted(set(source.set_flags()) - _NO_FLAGS)),
+        flags=tuple(sorted(flags)) if flags else (),
     )
 
 
 def _surroundings(source: Fields, ephemeris: Fields | None) -> Surroundings:
-    number = _id(source, "ssObjectId")
+    number = id_of(source, "ssObjectId")
     # A record of zeros stands for "no ephemeris", and a zero in it for "not computed".
     if number is None:
-        return Surroundings()
+        return _NOTHING_NEAR
     if ephemeris is None:
         return Surroundings(solar_system_name=str(number))
     return Surroundings(

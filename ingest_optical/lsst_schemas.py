@@ -16,6 +16,7 @@ def version_of_id(schema_id: int) -> tuple[int, int]:
     return divmod(schema_id, 100)
 
 
+@lru_cache(maxsize=64)
 def schema_of_id(schema_id: int) -> bytes | None:
     """The alert schema of a registry id, as :func:`schema_json`."""
     return schema_json(*version_of_id(schema_id))

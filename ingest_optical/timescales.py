@@ -44,6 +44,8 @@ def unix_s_of_mjd_tai(mjd_tai: float) -> float:
     """
     tai_s = (mjd_tai - UNIX_EPOCH_MJD) * DAY_S
     starts_tai_s, offsets_s = _leap_seconds()
+    if tai_s >= starts_tai_s[-1]:  # the usual case, quickly
+        return _checked(tai_s - offsets_s[-1])
     step = bisect_right(starts_tai_s, tai_s) - 1
     return _checked(tai_s - offsets_s[max(step, 0)])
 

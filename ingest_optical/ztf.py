@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from correlator.alert import Alert, Detection, Quality, Surroundings
-from ingest_optical.avro_pattern import Selection, Wanted
+from ingest_optical.avro_pattern import Wanted
+from ingest_optical.avro_rows import Selection
 from ingest_optical.fields import Fields
 from ingest_optical.first_look import FirstLook, Image
 from ingest_optical.lightcurve import (

@@ -19,7 +19,8 @@ from ingest_optical.avro import (
     read_body,
     writer_schema,
 )
-from ingest_optical.avro_pattern import Selection, Wanted, pattern_of
+from ingest_optical.avro_pattern import Wanted, pattern_of
+from ingest_optical.avro_rows import Selection
 from ingest_optical.avro_values import ColumnRows, JoinedRecord
 from ingest_optical.fields import Fields
 from ingest_optical.lsst_schemas import schema_of_id
@@ -108,7 +109,6 @@ def as_seen(record, wanted, inner):
         **{name: record[name] for name in wanted.own.names if name in record},
         "one": {name: record["one"][name] for name in names},
         "past": rows and [{name: row[name] for name in past.names} for row in rows],
-        "image": None,
     }
 
 
@@ -205,6 +205,65 @@ def test_damaged_bytes_are_read_as_fastavro_reads_them_or_refused(made, places):
     assert len(seen["past"] or []) == len(expected["past"] or [])
     for row, told in zip(seen["past"] or [], expected["past"] or [], strict=True):
         assert repr({name: row[name] for name in told}) == repr(told)
+
+
+IMAGES = record_type(
+    "r",
+    [
+        {"name": "a", "type": ["null", "bytes"]},
+        {"name": "b", "type": ["bytes", "null"]},
+        {"name": "c", "type": "bytes"},
+        {"name": "x", "type": "int"},
+    ],
+)
+_LENGTHS = st.sampled_from([0, 1, 63, 64, 8191, 8192, 1_048_575, 1_048_576])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.none() | _LENGTHS, st.none() | _LENGTHS, _LENGTHS)
+def test_images_side_by_side_are_skipped_by_their_lengths(a, b, c):
+    sizes = {"a": a, "b": b, "c": c}
+    record = {name: None if n is None else bytes(n) for name, n in sizes.items()} | {"x": 7}
+    data = written(IMAGES, record)
+    wanted = Wanted(Selection(frozenset({"x"})), {})
+    pattern = pattern_of(fastavro.parse_schema(IMAGES), wanted)
+    (parts, end) = pattern.read(data, 0)
+    assert (JoinedRecord(parts)["x"], end) == (7, len(data))
+    assert pattern.read(data[:-2], 0) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x04",  # a branch that the union has not
+        b"\x00\x02",  # cut before a length
+        b"\x00\x02\x80",  # and inside one
+        b"\x00\x02\x03\x0e",  # a negative length
+        b"\x00\x02" + b"\xff" * 9 + b"\x01\x0e",  # one that does not fit 63 bits
+        b"\x00\x02" + b"\x80" * 100_000 + b"\x00\x0e",
+        b"\x00\x02\x08\x0e",  # longer than what follows
+    ],
+)
+def test_images_with_a_broken_length_are_left_to_fastavro(data):
+    pattern = pattern_of(fastavro.parse_schema(IMAGES), Wanted(Selection(frozenset()), {}))
+    assert pattern.read(data, 0) is None
+
+
+@pytest.mark.parametrize("kind", ["boolean", ["null", "boolean"], ["boolean", "null"]])
+@pytest.mark.parametrize("said", [(False, None), (True, False, None, True), (None,), (False, True)])
+def test_flags_side_by_side_are_told_apart(kind, said):
+    said = tuple(x or False for x in said) if kind == "boolean" else said
+    names = [f"f{n}" for n in range(len(said))]
+    one = record_type("r.one", fields_of(names, [kind] * len(said)))
+    schema = record_type("r", [{"name": "one", "type": one}])
+    wanted = Wanted(Selection(frozenset()), {"one": Selection(frozenset(), booleans=True)})
+    data = written(schema, {"one": dict(zip(names, said, strict=True))})
+    (parts, _) = pattern_of(fastavro.parse_schema(schema), wanted).read(data, 0)
+    seen = JoinedRecord(parts)["one"]
+    assert dict(seen) == dict(zip(names, said, strict=True))
+    assert seen.values_of((*names, "other")) == [*said, None]
+    assert seen.set_flags() == [name for name, value in zip(names, said, strict=True) if value]
 
 
 @pytest.mark.parametrize(
