@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,9 @@ LABELS = (
     *(f"stretched-{s}" for s in STRETCHES),
     "afterglow",
 )
+
+BY_NIGHT = ("at2017gfo-40mpc", "at2017gfo-100mpc", "afterglow")
+"""What is told night by night."""
 
 _HEADS = (
     *(f"{d} Mpc" for d in DISTANCES_MPC),
@@ -84,7 +88,8 @@ def tables_of(outcome: Outcome) -> list[Table]:
     last = outcome.n_nights
     return [
         _false_table(outcome),
-        *(_efficiency_table(outcome, night) for night in _nights(outcome)),
+        _efficiency_table(outcome, last),
+        *(_night_table(outcome, label) for label in BY_NIGHT),
         _curve_table(outcome),
         _equal_table(outcome),
         _afterglow_table(outcome, last),
@@ -119,6 +124,17 @@ def _efficiency_table(outcome: Outcome, night: int) -> Table:
     return Table(title, columns, tuple(cells))
 
 
+def _night_table(outcome: Outcome, label: str) -> Table:
+    nights = range(1, outcome.n_nights + 1)
+    cells = [
+        (name, *(_percent(outcome.efficiency(name, label, night)) for night in nights))
+        for name in outcome.tallies
+    ]
+    columns = ("cut", *map(str, nights))
+    title = f"{outcome.survey}: {label}, found by the end of each night [%]"
+    return Table(title, columns, tuple(cells))
+
+
 def _curve_table(outcome: Outcome) -> Table:
     name, cells = "kilonova", []
     for least in THRESHOLDS:
@@ -131,25 +147,29 @@ def _curve_table(outcome: Outcome) -> Table:
 
 def _equal_table(outcome: Outcome) -> Table:
     cells = []
-    for ours, peer in _pairs(outcome):
+    cuts = [tally.cut for tally in outcome.tallies.values()]
+    for peer in (cut.name for cut in cuts if not cut.is_ours):
         n_false = outcome.n_false(peer).total()
-        least = outcome.threshold(ours, n_false)
-        for name, bound in ((peer, None), (ours, least)):
-            shares = (_share(outcome, name, label, outcome.n_nights, bound) for label in LABELS)
-            said = name if bound is None else f"{name} >= {bound:.2f}"
-            cells.append((said, str(outcome.n_false(name, bound).total()), *shares))
-    columns = ("cut", "passed", *_HEADS)
+        cells.append(_cost_cells(outcome, peer, None))
+        for ours in (cut.name for cut in cuts if cut.is_graded):
+            cells.append(_cost_cells(outcome, ours, outcome.threshold(ours, n_false)))
     title = f"{outcome.survey}: each peer, and ours with no more unrelated objects"
-    return Table(title, columns, tuple(cells))
+    return Table(title, ("cut", "passed", *_HEADS), tuple(cells))
+
+
+def _cost_cells(outcome: Outcome, name: str, least: float | None) -> tuple[str, ...]:
+    said = name if least is None else f"{name} >= {least:.2f}"
+    shares = (_share(outcome, name, label, outcome.n_nights, least) for label in LABELS)
+    return said, str(outcome.n_false(name, least).total()), *shares
 
 
 def _afterglow_table(outcome: Outcome, night: int) -> Table:
     cells = []
     for i in range(N_AFTERGLOWS):
         label = f"afterglow-{i}"
-        model = models()[label]
-        shares = (_share(outcome, name, label, night) for name in outcome.tallies)
-        cells.append((str(i), *(f"{value:.2f}" for value in _parameters(model)), *shares))
+        numbers = (f"{value:.2f}" for value in _parameters(models()[label]))
+        shares = (outcome.efficiency(name, label, night) for name in outcome.tallies)
+        cells.append((str(i), *numbers, *map(_percent, shares)))
     columns = ("#", "R at 1 h", "alpha", "beta", *outcome.tallies)
     title = f"{outcome.survey}: each afterglow, found by the end of night {night} [%]"
     return Table(title, columns, tuple(cells))
@@ -178,6 +198,10 @@ def _share(outcome: Outcome, name: str, label: str, night: int, least: float | N
     n = outcome.n_found(name, label, night, least)
     low, high = share_interval(n, total)
     return f"{100.0 * n / total:.0f} ({100.0 * low:.0f}..{100.0 * high:.0f})"
+
+
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{100.0 * share:.0f}"
 
 
 def _number(value: float) -> str:

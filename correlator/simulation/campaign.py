@@ -38,7 +38,7 @@ _OF_ONE_NIGHT = (Kind.FLARE, Kind.ASTEROID, Kind.BOGUS)
 
 _OLDEST_DAYS = {Kind.SUPERNOVA: OLDEST_SUPERNOVA_DAYS, Kind.OUTBURST: OLDEST_OUTBURST_DAYS}
 
-_FIELDS, _PILOT, _BACKGROUND, _SIGHTINGS = 91, 92, 93, 94
+_FIELDS, _PILOT, _BACKGROUND, _SIGHTINGS, _WEATHER = 91, 92, 93, 94, 95
 _PILOT_SOURCES = 400
 
 
@@ -175,7 +175,10 @@ def _packets(
 def _ztf_fields(
     config: CampaignConfig, midnights: Sequence[float]
 ) -> tuple[tuple[Night, ...], tuple[FollowedField, ...]]:
-    """Fields of the public survey that are due in one of the first two nights, clear or not."""
+    """Fields of the public survey that are due in one of the first two nights, clear or not.
+
+    Each has weather of its own, so that one campaign is a mean over many.
+    """
     grid = FieldGrid.whole_sky()
     nights = tuple(night_of(midnight) for midnight in midnights)
     exposures = [
@@ -186,12 +189,13 @@ def _ztf_fields(
         raise ConfigurationError(f"n_fields must be at most {len(due)}, got {config.n_fields}")
     rng = np.random.default_rng([config.seed, _FIELDS])
     chosen = np.sort(rng.choice(due, config.n_fields, replace=False)).tolist()
-    is_clear = rng.random(len(nights)) < cadence.CLEAR_NIGHTS
     oldest = nights[-1].end_unix_s - cadence.PAST_DAYS * DAY_S
     fields = []
     for number in chosen:
         past = past_visits(grid.fields[number], grid, nights[0], config.seed)
         kept = tuple(e for e in past if e.start_unix_s > oldest)
+        own = np.random.default_rng([config.seed, _WEATHER, number])
+        is_clear = own.random(len(nights)) < cadence.CLEAR_NIGHTS
         tonight = [
             [e for e in night if e.field == number and clear]
             for night, clear in zip(exposures, is_clear.tolist(), strict=True)

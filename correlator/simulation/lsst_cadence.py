@@ -79,10 +79,13 @@ def lsst_fields(n_fields: int, seed: int) -> tuple[Field, ...]:
 def lsst_visits(
     field: Field, first_midnight_unix_s: float, n_nights: int, seed: int
 ) -> tuple[tuple[Exposure, ...], ...]:
-    """Visits of a field: those of the ``PAST_DAYS`` before, then those of each night."""
+    """Visits of a field: those of the ``PAST_DAYS`` before, then those of each night.
+
+    Each field has weather of its own, so that a few are a mean over many.
+    """
     rng = np.random.default_rng([seed, _VISITS, field.number])
     n = PAST_DAYS + n_nights
-    is_clear = np.random.default_rng([seed, _WEATHER]).random(n) < CLEAR_NIGHTS
+    is_clear = np.random.default_rng([seed, _WEATHER, field.number]).random(n) < CLEAR_NIGHTS
     due = int(rng.integers(0, RETURN_NIGHTS[1]))
     nights: list[tuple[Exposure, ...]] = []
     for night in range(n):
