@@ -11,8 +11,9 @@ from training.files import write_model
 from training.fits import TrainingSet, fit_anomaly, fit_kilonova
 from training.onnx_trees import boosted_onnx, isolation_onnx
 from training.real import real_alerts
-from training.report import print_report
+from training.report import all_tables
 from training.samples import KILONOVAE_OF_GRID, sample
+from training.tables import table_lines
 
 TRAINING_SEED = (20261128, 0)
 
@@ -63,7 +64,8 @@ def report(models: Path, real_data: Path | None, held_out: bool) -> None:
 
     Example: python -m training report --held-out --real-data ../shared/data
     """
-    print_report(models, real_data, held_out)
+    for title, rows in all_tables(models, real_data, held_out).items():
+        click.echo("\n".join(["", title, "", *table_lines(rows)]))
 
 
 if __name__ == "__main__":

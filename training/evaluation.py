@@ -62,7 +62,7 @@ def said_of(objects: Sequence[OpticalObject], models: Path) -> Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Examined:
     """Simulated objects: what they are, who saw them, what is said of them."""
 
     kind: NDArray[np.str_]
@@ -70,7 +70,7 @@ class Tested:
     said: Said
 
     @classmethod
-    def of(cls, sample: Sequence[Labelled], models: Path) -> Tested:
+    def of(cls, sample: Sequence[Labelled], models: Path) -> Examined:
         """Ask the models of a folder about a sample."""
         kinds, surveys = np.array([x.kind for x in sample]), np.array([x.survey for x in sample])
         return cls(kinds, surveys, said_of([x.object for x in sample], models))

@@ -11,7 +11,7 @@ from correlator.object import OpticalObject
 from correlator.policy import DAY_S
 from training import published
 from training.blackbody import Floats
-from training.evaluation import Said, Tested, said_of
+from training.evaluation import Examined, Said, said_of
 from training.real import RealAlert, real_alerts
 from training.samples import looked_at
 from training.tables import (
@@ -50,12 +50,12 @@ def real_tables(
 
 def _at2017gfo(models: Path, real_data: Path, thresholds: Thresholds) -> Rows:
     source = published.at2017gfo(real_data / published.AT2017GFO)
-    said = Tested.of(looked_at(HELD_OUT_SEED, source, N_LOOKS), models)
+    said = Examined.of(looked_at(HELD_OUT_SEED, source, N_LOOKS), models)
     return efficiency(said, thresholds, with_curves=False)
 
 
 def _real_counts(alerts: Sequence[RealAlert], said: Said, thresholds: Thresholds) -> Rows:
-    head = ["survey", "points", "alerts", "objects"]
+    head = ["survey", "points", "alerts", "objects", "of which the rule speaks"]
     head += [f"{who} at {100 * s:g} %" for s in SHARES for who in ("model", "rule")]
     rows = [[*head, "Fink's score above 0.5"]]
     survey = np.array([x.object.survey for x in alerts])
@@ -71,8 +71,9 @@ def _real_counts(alerts: Sequence[RealAlert], said: Said, thresholds: Thresholds
             ]
             known = fink[here & ~np.isnan(fink)]
             of_fink = f"{int((known > 0.5).sum())} of {len(known)}"
-            n_alerts, n_objects = int(here.sum()), len(set(keys[here]))
-            rows.append([each.name, points, *map(str, (n_alerts, n_objects, *counts)), of_fink])
+            spoken = int((~np.isnan(said.rule[here])).sum())
+            numbers = int(here.sum()), len(set(keys[here])), spoken, *counts
+            rows.append([each.name, points, *map(str, numbers), of_fink])
     return rows
 
 

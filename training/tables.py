@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluation import Tested, area_under_curve, interval_95, threshold_at
+from training.evaluation import Examined, area_under_curve, interval_95, threshold_at
 from training.fits import RARE
 from training.samples import BACKGROUNDS, KILONOVA, KILONOVAE_OFF_GRID, sample
 from training.visits import SURVEYS
@@ -29,10 +29,10 @@ Rows = list[list[str]]
 Mask = NDArray[np.bool_]
 
 
-def simulated(models: Path, seed: Sequence[int], size: float) -> Tested:
+def simulated(models: Path, seed: Sequence[int], size: float) -> Examined:
     """A sample with kilonovae off the grid, and what models say of it."""
     n, m = int(N_KILONOVAE * size), int(N_OF_A_BACKGROUND * size)
-    return Tested.of(sample(seed, n, m, KILONOVAE_OFF_GRID), models)
+    return Examined.of(sample(seed, n, m, KILONOVAE_OFF_GRID), models)
 
 
 def table_lines(rows: Rows) -> list[str]:
@@ -44,7 +44,7 @@ def table_lines(rows: Rows) -> list[str]:
 class Thresholds:
     """Where the scores are cut: fixed on the validation sample, on objects with two points."""
 
-    def __init__(self, validation: Tested) -> None:
+    def __init__(self, validation: Examined) -> None:
         background = (validation.kind != KILONOVA) & (validation.said.n_points >= 2)
         weight, said = validation.weight[background], validation.said
         self.model = {s: threshold_at(said.model[background], weight, s) for s in SHARES}
@@ -60,7 +60,7 @@ class Thresholds:
         ]
 
 
-def simulated_tables(shown: Tested, thresholds: Thresholds) -> dict[str, Rows]:
+def simulated_tables(shown: Examined, thresholds: Thresholds) -> dict[str, Rows]:
     """The tables of simulated objects by title."""
     return {
         "Thresholds": thresholds.rows(),
@@ -80,7 +80,7 @@ POINTS: dict[str, Callable[[NDArray[np.int64]], Mask]] = {
 }
 
 
-def efficiency(shown: Tested, thresholds: Thresholds, with_curves: bool = True) -> Rows:
+def efficiency(shown: Examined, thresholds: Thresholds, with_curves: bool = True) -> Rows:
     """How many kilonovae each finds, by survey and number of points.
 
     The area under the curve needs a background.
@@ -118,7 +118,7 @@ def share_of(above: Mask) -> str:
     return f"{100 * k / n:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
-def _by_class(shown: Tested, thresholds: Thresholds) -> Rows:
+def _by_class(shown: Examined, thresholds: Thresholds) -> Rows:
     rows = [["class", *(f"{s.name} {who}" for s in SURVEYS for who in ("n", "model", "rule"))]]
     share = SHARES[0]
     for kind in BACKGROUNDS:
@@ -134,7 +134,7 @@ def _by_class(shown: Tested, thresholds: Thresholds) -> Rows:
     return rows
 
 
-def _reliability(shown: Tested) -> Rows:
+def _reliability(shown: Examined) -> Rows:
     rows = [["score", "objects", "mean score", "share of kilonovae, both sides weighing the same"]]
     edges = np.linspace(0.0, 1.0, 11)
     weight, is_kilonova = shown.weight, shown.kind == KILONOVA
@@ -154,7 +154,7 @@ def _reliability(shown: Tested) -> Rows:
     return rows
 
 
-def _anomaly_by_class(shown: Tested, thresholds: Thresholds) -> Rows:
+def _anomaly_by_class(shown: Examined, thresholds: Thresholds) -> Rows:
     rows = [["class", *(f"{s.name} {what}" for s in SURVEYS for what in ("median", "above"))]]
     for kind in (KILONOVA, *BACKGROUNDS):
         row = [kind]
