@@ -72,7 +72,7 @@ def test_a_night_is_the_same_in_any_order_and_split(
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @nights
 def test_many_nights_are_the_same_in_any_order_and_split(
     tmp_path_factory, some, shuffling, sync_at, first_compacted
