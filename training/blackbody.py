@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 WAVELENGTH_UM = np.array([0.3671, 0.4827, 0.6223, 0.7546, 0.8691, 0.9712])
-"""Effective wavelengths of u g r i z y of Rubin (Ivezić et al. 2019, ApJ 873, 111)."""
+"""Effective wavelengths of u g r i z y: those of Rubin's published throughputs."""
 
 EXTINCTION_PER_EBV = np.array([4.24, 3.30, 2.29, 1.70, 1.26, 1.09])
 """A(band) / E(B-V) of u g r i z y for R_V = 3.1 (Schlafly & Finkbeiner 2011, ApJ 737, 103)."""

@@ -22,7 +22,7 @@ from training.one_zone import (
 )
 
 MASS_SUN = (0.003, 0.01, 0.02, 0.04, 0.08)
-"""Mass of a component's ejecta, solar masses: the range of Metzger (2019), table 2."""
+"""Mass of a component's ejecta, solar masses: the range of Metzger (2019)."""
 
 VELOCITY_C = (0.1, 0.2, 0.3)
 """Velocity of a component's ejecta, of light's."""

@@ -29,7 +29,7 @@ def r_process_heating(mass_g: Floats) -> Heating:
     """Radioactive heat that stays in the ejecta of a merger [erg/s].
 
     Rate: Korobkin et al. (2012, MNRAS 426, 1940); the share that stays: Barnes et al. (2016, ApJ
-    829, 110) with the numbers of Metzger (2019, Living Reviews in Relativity 23, 1), equation 22.
+    829, 110), the form and numbers of Metzger (2019, Living Reviews in Relativity 23, 1).
     """
 
     def heat(days: Floats) -> Floats:

@@ -79,7 +79,7 @@ def _boosted_tree(nodes: Any) -> Tree:
         left=np.where(is_leaf, -1, nodes["left"].astype(np.int64)),
         right=np.where(is_leaf, -1, nodes["right"].astype(np.int64)),
         feature=nodes["feature_idx"].astype(np.int64),
-        threshold=_below(nodes["num_threshold"]),
+        threshold=below(nodes["num_threshold"]),
         unknown_goes_left=nodes["missing_go_to_left"].astype(bool),
         value=nodes["value"],
     )
@@ -95,7 +95,7 @@ def _isolation_tree(tree: Any) -> Tree:
         left=tree.children_left,
         right=tree.children_right,
         feature=tree.feature,
-        threshold=_below(tree.threshold),
+        threshold=below(tree.threshold),
         unknown_goes_left=tree.missing_go_to_left.astype(bool),
         value=depth + _path_length(tree.n_node_samples),
     )
@@ -108,7 +108,7 @@ def _path_length(n: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(np.select([n <= 1, n == 2], [0.0, 1.0], many))
 
 
-def _below(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
+def below(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
     """The greatest single-precision numbers up to some: they part such numbers alike."""
     with np.errstate(over="ignore"):
         near = threshold.astype(np.float32)

@@ -83,7 +83,8 @@ def _ztf_visits(rng: np.random.Generator, before_d: float, after_d: float) -> Vi
 def _lsst_visits(rng: np.random.Generator, before_d: float, after_d: float) -> Visits:
     """Pairs of neighbouring bands half an hour apart every few days, or deep fields each night.
 
-    Depths of one visit: Ivezić et al. (2019), table 1; cadence: Bianco et al. (2022, ApJS 258, 1).
+    Depths of one visit: Ivezić et al. (2019, ApJ 873, 111); cadence: Bianco et al. (2022, ApJS
+    258, 1).
     """
     depths = np.array([23.9, 25.0, 24.7, 24.0, 23.3, 22.1])
     if rng.random() < 0.2:

@@ -22,7 +22,7 @@ from training.evaluation import (
 )
 from training.files import scores_of_file
 from training.fits import KILONOVA_INPUTS, TrainingSet, fit_anomaly, fit_kilonova, matrix
-from training.onnx_trees import boosted_onnx, isolation_onnx
+from training.onnx_trees import below, boosted_onnx, isolation_onnx
 from training.samples import KILONOVA, KILONOVAE_OF_GRID, KILONOVAE_OFF_GRID, sample
 
 UNITS = {name: meaning.unit for name, meaning in FEATURES.items()}
@@ -87,6 +87,15 @@ def test_the_script_fits_and_writes_what_a_worker_can_read(tmp_path):
     assert alone.model[0] == pytest.approx(said.model[0])
     weight = examined.weight
     assert weight[is_kilonova].sum() == pytest.approx(1.0) == weight[~is_kilonova].sum()
+
+
+@given(st.floats(-1e30, 1e30), st.integers(-2, 2))
+def test_a_threshold_in_single_precision_parts_such_numbers_alike(threshold, steps):
+    cut = below(np.array([threshold]))[0]
+    value = np.float32(threshold)
+    for _ in range(abs(steps)):
+        value = np.nextafter(value, np.float32(np.copysign(np.inf, steps)))
+    assert (value <= cut) == (float(value) <= threshold)
 
 
 scores = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, np.nan]), min_size=1, max_size=20)

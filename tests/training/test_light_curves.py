@@ -30,12 +30,12 @@ def test_a_ball_that_holds_nothing_back_shines_with_its_heat():
     late = DAYS > 0.5
     # Steps of 6.6 %, through the middle of each: heat falls by up to 4 % from there to the end.
     assert shines[late] == pytest.approx([heating(d[None])[0] for d in DAYS[late]], rel=0.08)
-    # 2e10 erg/s/g at a day (Metzger 2019, equation 21), half of which stays.
+    # 2e10 erg/s/g at a day (Metzger 2019), half of which stays.
     assert heating(np.array([1.0]))[0] == pytest.approx(0.01 * SUN_G * 2e10 * 0.5, rel=0.3)
 
 
 def test_the_published_fit_of_at2017gfo_is_near_its_published_peak():
-    # Villar et al. (2017), table 2: three components; at 40.7 Mpc it had r = 17.3, -15.7, early on.
+    # Villar et al. (2017), two of three components; at 40.7 Mpc it had r = 17.3, -15.7, early on.
     fit = np.array([[0.02, 0.266, 0.5, 674.0], [0.047, 0.152, 3.0, 1308.0]])
     table = explosions._component(fit, np.zeros(2)).sum(axis=0)
     day = np.searchsorted(DAYS, 0.6)

@@ -11,6 +11,7 @@ from streams.model_folder import read_model
 from streams.model_registry import ModelRegistry
 from streams.settings import ModelSettings
 from tests.correlator.test_classes import tables_of
+from tests.service.test_commands import correlator
 from training.evaluation import MODELS, said_of
 from training.real import real_alerts
 from training.report import all_tables
@@ -29,6 +30,15 @@ def test_a_shipped_model_is_small_and_its_card_is_right(name):
     model = read_model(SHIPPED / name / version, name, UNITS)
     assert model.card.inputs == inputs
     assert len(model.onnx) < 500_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(MODELS))
+def test_the_command_finds_a_shipped_model_fine(name):
+    version, inputs = MODELS[name]
+    done = correlator("models", "check", str(SHIPPED / name / version))
+    assert done.returncode == 0, done.stderr
+    assert f"{name}.{version}: fine, {len(inputs)} inputs" in done.stdout
 
 
 async def test_the_registry_runs_both_and_says_what_the_files_say(tmp_path):
