@@ -9,7 +9,7 @@ from correlator.alert import Alert, Surroundings
 from correlator.features import features_of_many
 from correlator.object import OpticalObject, apply_alert
 from correlator.scorers import Batch, Score, batch_of, scores_of_many
-from correlator.simulation.campaign import Campaign, FieldPackets, packets_of_field
+from correlator.simulation.campaign import Campaign, FieldPackets, FollowedField, packets_of_field
 from correlator.simulation.population import Kind, Population
 from ingest_optical.decoder import decode
 from ingest_optical.packets import RawPacket
@@ -62,10 +62,14 @@ class FieldResult:
 def fields_of(campaign: Campaign) -> Iterator[FieldResult]:
     """Every field of a campaign, one in memory at a time."""
     for followed in campaign.fields:
-        packets = packets_of_field(campaign, followed)
-        kinds = tuple(Kind(k) for k in packets.population.kind.tolist())
-        nights = tuple(known_by_night(alerts_of(campaign, packets)))
-        yield FieldResult(packets.labels, kinds, nights)
+        yield _field(campaign, followed)
+
+
+def _field(campaign: Campaign, followed: FollowedField) -> FieldResult:
+    packets = packets_of_field(campaign, followed)
+    kinds = tuple(Kind(k) for k in packets.population.kind.tolist())
+    nights = tuple(known_by_night(alerts_of(campaign, packets)))
+    return FieldResult(packets.labels, kinds, nights)
 
 
 def alerts_of(campaign: Campaign, packets: FieldPackets) -> Iterator[tuple[int, int, Alert]]:

@@ -120,6 +120,7 @@ def evaluate(
     outcome = Outcome(survey, n_nights, {cut.name: Tally(cut) for cut in cuts})
     for one in fields:
         _add(outcome, one)
+        del one  # a crowded field has half a gigabyte, and the next is made meanwhile
     return outcome
 
 
