@@ -32,6 +32,7 @@ _COMMANDS = {
     "voevent": "voevent:voevent",
     "export": "export:export",
     "catalogs": "catalogs:catalogs",
+    "orbits": "orbits:orbits",
     "simulate": "simulate:simulate",
     "archive": "archive:archive",
     "models": "models:models",
