@@ -1,9 +1,9 @@
 """Which known bodies stand near a position at a time, among a million orbits.
 
 Three steps, each for fewer bodies. All by two bodies, once for each hour: within a degree and what
-they move. Those with the planets, once for each hour: within the radius and 10 arcsec. Those alone
-again, to the moment: the answer. So an answer depends on the orbit, the place and the time, and not
-on what else was asked.
+they move by then. Those with the planets, once for each hour: within the radius and 10 arcsec.
+Those alone again, to the moment: the answer. So an answer depends on the orbit, the place and the
+time, and not on what else was asked.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from correlator.orbits.ephemeris import (
     seen,
 )
 from correlator.orbits.kepler import States, two_body_states
-from correlator.orbits.observers import Observer, mjd_tdb_of, observer_at
+from correlator.orbits.observers import Observer, observer_at
 from correlator.orbits.perturbed import check_installed, perturbed_state, perturbed_states
 from correlator.visibility import Site
 
@@ -46,8 +46,8 @@ after 700 d (docs/science/solar-system.md); what meets a planet closely may be w
 SLOT_S = 3_600.0
 """Coarse places are those of the middle of an hour."""
 
-_FAST_DEG = 1.0
-"""What moves farther in half an hour (48 deg/d) is found only where it is by chance."""
+_SLOW_DEG = 0.05
+"""What moves less in half an hour (2.4 deg/d) is looked for in a tree; the others one by one."""
 
 _SLACK_ARCSEC = 10.0
 """Between the states of an hour and those of the moment; tests see less than 0.1."""
@@ -116,7 +116,7 @@ class OrbitSky:
 
     def n_searched(self, time_unix_s: float) -> int:
         """How many orbits have an epoch near enough to a time to be searched."""
-        return int(np.count_nonzero(self._is_fresh(mjd_tdb_of(time_unix_s))))
+        return self._slot_of(time_unix_s).n_orbits
 
     def near(
         self,
@@ -200,9 +200,17 @@ class _Slot:
         self._fresh = fresh
         self._mjd_tdb = middle.mjd_tdb
         self._coarse = two_body_states(orbits.take(fresh), middle.mjd_tdb)
-        directions = seen(self._coarse, middle.mjd_tdb, middle).direction
-        self._tree = cKDTree(directions) if len(fresh) else None
-        self._states: dict[int, tuple[Floats, Floats]] = {}
+        bodies = seen(self._coarse, middle.mjd_tdb, middle)
+        is_slow = np.hypot(*bodies.motion_arcsec_per_h) * (SLOT_S / 7200.0) < _SLOW_DEG * 3600.0
+        self._slow, self._fast = np.flatnonzero(is_slow), np.flatnonzero(~is_slow)
+        self._tree = cKDTree(bodies.direction[self._slow]) if len(self._slow) else None
+        self._states = States(*(np.empty_like(bodies.direction) for _ in range(2)))
+        self._has_state = np.zeros(len(fresh), dtype=np.bool_)
+
+    @property
+    def n_orbits(self) -> int:
+        """How many are searched."""
+        return len(self._fresh)
 
     def near(self, direction: Floats, observer: Observer, radius_arcsec: float) -> Rows:
         """Rows of orbits that may be within a radius at a moment of the hour."""
@@ -210,27 +218,25 @@ class _Slot:
         if not len(coarse):
             return coarse
         bodies = seen(self._states_of(coarse), self._mjd_tdb, observer)
-        return coarse[bodies.separation_arcsec(direction) <= radius_arcsec]
+        return self._fresh[coarse[bodies.separation_arcsec(direction) <= radius_arcsec]]
 
     def _coarsely_near(self, direction: Floats, observer: Observer, radius_arcsec: float) -> Rows:
-        if self._tree is None:
-            return np.empty(0, dtype=np.int64)
+        """Which of the fresh orbits two bodies may have there, with the margin."""
         margin_arcsec = radius_arcsec + COARSE_DEG * 3600.0
-        reach = np.radians(_FAST_DEG) + margin_arcsec / ARCSEC_PER_RAD
-        in_tree = self._tree.query_ball_point(
-            direction, 2.0 * np.sin(reach / 2.0), return_sorted=True
-        )
-        close = np.asarray(in_tree, dtype=np.int64)
-        if not len(close):
+        fast = seen(self._coarse.take(self._fast), self._mjd_tdb, observer)
+        close = self._fast[fast.separation_arcsec(direction) <= margin_arcsec]
+        if self._tree is None:
             return close
-        bodies = seen(self._coarse.take(close), self._mjd_tdb, observer)
-        return self._fresh[close[bodies.separation_arcsec(direction) <= margin_arcsec]]
+        reach = np.radians(_SLOW_DEG) + margin_arcsec / ARCSEC_PER_RAD
+        in_tree = self._tree.query_ball_point(direction, 2.0 * np.sin(reach / 2.0))
+        return np.concatenate([close, self._slow[np.array(in_tree, dtype=np.int64)]])
 
-    def _states_of(self, rows: Rows) -> States:
-        missing = np.array([row for row in rows.tolist() if row not in self._states], np.int64)
-        if len(missing):
-            new = perturbed_states(self._orbits.take(missing), self._mjd_tdb)
-            places = zip(new.position_au, new.velocity_au_d, strict=True)
-            self._states.update(zip(missing.tolist(), places, strict=True))
-        pairs = [self._states[row] for row in rows.tolist()]
-        return States(np.array([p for p, _ in pairs]), np.array([v for _, v in pairs]))
+    def _states_of(self, close: Rows) -> States:
+        """States with the planets; those that nobody asked for before are computed together."""
+        new = close[~self._has_state[close]]
+        if len(new):
+            states = perturbed_states(self._orbits.take(self._fresh[new]), self._mjd_tdb)
+            self._states.position_au[new] = states.position_au
+            self._states.velocity_au_d[new] = states.velocity_au_d
+            self._has_state[new] = True
+        return self._states.take(close)

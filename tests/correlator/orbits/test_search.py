@@ -8,6 +8,7 @@ import pytest
 from correlator.errors import ConfigurationError
 from correlator.orbits.elements import Orbits
 from correlator.orbits.ephemeris import direction_of, seen
+from correlator.orbits.kepler import two_body_states
 from correlator.orbits.observers import observer_at
 from correlator.orbits.perturbed import perturbed_states
 from correlator.orbits.search import MAX_EPOCH_AGE_D, OrbitSky
@@ -54,6 +55,42 @@ def test_a_body_is_found_at_its_place_at_any_moment_of_the_hour(bodies):
         assert found[0].separation_arcsec < 1e-6
         assert found[0].epoch_age_d == pytest.approx(150.0, abs=0.1)
         assert found[0].distance_au == pytest.approx(float(there.distance_au[0]))
+
+
+def test_what_passes_the_earth_is_found():
+    """It moves degrees in a day, and an hour's tree of places would not hold it."""
+    random = np.random.default_rng(3)
+    close = Orbits.of(
+        [
+            orbit(
+                f"close {k}",
+                perihelion_au=random.uniform(0.8, 1.0),
+                eccentricity=random.uniform(0.1, 0.5),
+                inclination_deg=random.uniform(0.0, 3.0),
+                node_deg=random.uniform(0.0, 360.0),
+                perihelion_mjd_tdb=EPOCH_MJD + random.uniform(0.0, 300.0),
+            )
+            for k in range(5000)
+        ]
+    )
+    observer = observer_at(RUBIN, TIME_UNIX_S)
+    places = seen(two_body_states(close, observer.mjd_tdb), observer.mjd_tdb, observer)
+    speeds = np.hypot(*places.motion_arcsec_per_h) / 150.0  # deg/d
+    fastest = close.take([int(speeds.argmax())])
+    assert speeds.max() > 5.0
+    both = Orbits.of([orbit(), orbit("other", node_deg=200.0)])
+    columns = {
+        name: np.concatenate([getattr(both, name), getattr(fastest, name)])
+        for name in Orbits.__dataclass_fields__
+        if name != "names"
+    }
+    sky = OrbitSky(Orbits(names=(*both.names, *fastest.names), **columns), RUBIN)
+    for minutes in (-29.0, 0.0, 29.0):
+        time_unix_s = TIME_UNIX_S // 3600.0 * 3600.0 + 1800.0 + 60.0 * minutes
+        observer = observer_at(RUBIN, time_unix_s)
+        there = seen(perturbed_states(fastest, observer.mjd_tdb), observer.mjd_tdb, observer)
+        found = sky.near(float(there.ra_deg[0]), float(there.dec_deg[0]), time_unix_s)
+        assert [each.name for each in found] == list(fastest.names)
 
 
 def test_an_answer_does_not_depend_on_the_other_orbits_nor_on_what_was_asked(bodies):
