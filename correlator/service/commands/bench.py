@@ -16,6 +16,7 @@ _COMMANDS = {
     "features": "features_command:features_command",
     "crossmatch": "crossmatch_command:crossmatch_command",
     "injections": "injections_command:injections_command",
+    "orbits": "orbits_command:orbits_command",
     "ingest": "ingest_command:ingest_command",
     "stream": "stream_command:stream_command",
     "latency": "latency_command:latency_command",
