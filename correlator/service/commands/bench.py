@@ -17,6 +17,7 @@ _COMMANDS = {
     "crossmatch": "crossmatch_command:crossmatch_command",
     "injections": "injections_command:injections_command",
     "orbits": "orbits_command:orbits_command",
+    "archive": "archive_command:archive_command",
     "ingest": "ingest_command:ingest_command",
     "stream": "stream_command:stream_command",
     "latency": "latency_command:latency_command",
