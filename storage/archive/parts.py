@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import compress
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
 import pyarrow as pa
 
 from correlator.alert import Alert
-from storage.archive import DATA_SETS
+from storage.archive import DATA_SETS, NIGHT
 from storage.archive.disk import sync_folder, write_whole
 from storage.archive.nights import night_of
 from storage.archive.tables import Judged, part_of
@@ -41,10 +43,15 @@ class PartWriter:
     def __init__(self, root: Path, gates: Mapping[str, str]) -> None:
         self._folder = root / PARTS
         self._gates = gates
-        self._rows: dict[str, list[Judged]] = {}
+        self._rows: list[Judged] = []
+        self._nights: list[str] = []
         self._tables: dict[tuple[str, str], list[pa.Table]] = {}
-        self.n_rows = 0
         self.n_bytes = 0
+
+    @property
+    def n_rows(self) -> int:
+        """Alerts that wait as objects."""
+        return len(self._rows)
 
     def add(self, alert: Alert, reasons: tuple[str, ...], slim: bytes | None = None) -> None:
         """Keep an alert that the gate has judged.
@@ -58,11 +65,9 @@ class PartWriter:
         slim
             Canonical JSON of an alert that passed, where it is at hand.
         """
-        night = night_of(alert.survey, alert.time_unix_s)
-        row = Judged(alert, self._gates[alert.survey], reasons, slim)
-        self._rows.setdefault(night, []).append(row)
-        self.n_rows += 1
-        if self.n_rows >= CHUNK_ROWS:
+        self._nights.append(self._night_of(alert))
+        self._rows.append(Judged(alert, self._gates[alert.survey], reasons, slim))
+        if len(self._rows) >= CHUNK_ROWS:
             self._to_columns()
             if self.n_bytes >= MOST_BYTES:
                 self._to_files()
@@ -72,14 +77,21 @@ class PartWriter:
         self._to_columns()
         self._to_files()
 
+    def _night_of(self, alert: Alert) -> str:
+        return night_of(alert.survey, alert.time_unix_s)
+
     def _to_columns(self) -> None:
-        for night, rows in self._rows.items():
-            for data_set in DATA_SETS:
-                if len(part := part_of(data_set, rows)):
-                    self._tables.setdefault((data_set, night), []).append(part)
-                    self.n_bytes += part.nbytes
+        for data_set in DATA_SETS:
+            chosen = [data_set == NIGHT or not row.reasons for row in self._rows]
+            nights = np.array(list(compress(self._nights, chosen)))
+            # All at once: a part of a few rows takes as long as one of hundreds.
+            part = part_of(data_set, list(compress(self._rows, chosen)))
+            for night in sorted(set(nights.tolist())):
+                rows = part.filter(pa.array(nights == night))
+                self._tables.setdefault((data_set, night), []).append(rows)
+                self.n_bytes += rows.nbytes
         self._rows.clear()
-        self.n_rows = 0
+        self._nights.clear()
 
     def _to_files(self) -> None:
         for (data_set, night), tables in self._tables.items():
