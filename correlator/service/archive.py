@@ -14,6 +14,9 @@ from correlator.wire import to_json
 from ingest_optical.decoder import Rejected, admit, decode
 from ingest_optical.packets import RawPacket, read_packets
 from ingest_vo.reader import MAX_PACKET_BYTES, to_notice
+from storage.archive import SURVIVORS
+from storage.archive.errors import ArchiveError
+from storage.archive.reading import data_set_of, survivors_in
 from storage.catalogs.tagger import Tag, untagged
 from streams.topics import NOTICES_RAW, OPTICAL_ALERTS
 
@@ -49,6 +52,8 @@ def refusal_of(error: MalformedPacketError, packet: RawPacket) -> Refusal:
 
 
 _TAGGED_AT_ONCE = 1000
+
+_NO_PAST = "rows of every packet have no past and cannot be joined: give the archive's survivors"
 
 _MAP_ALONE = "a sky map alone names no event: give it with the notice it belongs to"
 
@@ -145,6 +150,9 @@ def optical_files(paths: Iterable[Path]) -> list[Path]:
 def read_alerts(paths: Iterable[Path], archive: Archive) -> Iterator[Alert]:
     """Every alert of some files, in full and ungated; what cannot be read joins the refusals."""
     for path in optical_files(paths):
+        if (kept := _survivors(path, archive)) is not None:
+            yield from kept
+            continue
         for packet in read_packets(path):
             try:
                 yield decode(packet)
@@ -152,7 +160,32 @@ def read_alerts(paths: Iterable[Path], archive: Archive) -> Iterator[Alert]:
                 archive.refusals.append(refusal_of(error, packet))
 
 
+def _survivors(path: Path, archive: Archive) -> list[Alert] | None:
+    """The alerts of a file of an archive of nights; None for a file of packets.
+
+    They passed a gate, and are not judged again.
+    """
+    if not _ends(path, (".parquet",)):
+        return None
+    try:
+        data_set = data_set_of(path)
+        if data_set is None:
+            return None
+        if data_set == SURVIVORS:
+            return list(survivors_in(path))
+        rule = _NO_PAST
+        reason = f"{path}: {rule}"
+    except ArchiveError as error:
+        rule, reason = error.rule, str(error)
+    archive.refusals.append(Refusal(str(path), reason, rule, read_notice_file(path)))
+    return []
+
+
 def _alerts(path: Path, archive: Archive) -> Iterator[Alert]:
+    if (kept := _survivors(path, archive)) is not None:
+        archive.n_alerts += len(kept)
+        yield from kept
+        return
     for packet in read_packets(path):
         archive.n_alerts += 1
         try:

@@ -12,13 +12,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from correlator.alert import Alert
 from skymaps.healpix import MAX_ORDER, ranges_of_cap, separation_deg
-from storage.archive import DATA_SETS
+from storage.archive import DATA_SETS, NIGHT, SURVIVORS
+from storage.archive.alert_columns import COLUMNS, alerts_of
 from storage.archive.errors import ArchiveError
 from storage.archive.hats import night_folder, nights_of, partitions_of
 from storage.sky_runs import INDEX, Partition
 
 _PLACE = ("ra_deg", "dec_deg")
+
+_ALERTS_AT_ONCE = 64
+"""Rows that are alerts at a time."""
 
 _MOST_CELLS_ORDER, _LEAST_CELLS_ORDER = 12, 4
 """Orders of the cells that a cone is covered with: 0.9 arcmin to 4 deg."""
@@ -178,3 +183,35 @@ def _least_and_greatest(file: pq.ParquetFile, group: int) -> tuple[int, int]:
     if said.path_in_schema != INDEX or said.statistics is None:
         raise pa.ArrowInvalid(f"its first column is {INDEX}, with statistics")
     return said.statistics.min, said.statistics.max
+
+
+def data_set_of(path: Path) -> str | None:
+    """Whose rows a Parquet file has; None for one that no archive wrote, or that is none."""
+    try:
+        names = set(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError):
+        return None
+    return next((d for d in reversed(DATA_SETS) if _TELLING[d] <= names), None)
+
+
+_TELLING = {
+    NIGHT: {INDEX, "survey", "alert_id", "gate", "rejections"},
+    SURVIVORS: {INDEX, "survey", "alert_id", "gate", "history", "scores"},
+}
+
+
+def survivors_in(path: Path) -> Iterator[Alert]:
+    """The alerts of a file of survivors, in its order, as they passed the gate.
+
+    Raises
+    ------
+    ArchiveError
+        It cannot be read, or its rows are none.
+    """
+    try:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            columns = [column.name for column in COLUMNS]
+            for batch in file.iter_batches(_ALERTS_AT_ONCE, columns=columns, use_threads=False):
+                yield from alerts_of(pa.Table.from_batches([batch]))
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        raise ArchiveError(path, "its files are as they were written", error) from error

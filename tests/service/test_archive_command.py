@@ -13,7 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from correlator.service import archived
+from correlator.service.archive import archive_files, read_alerts, read_archive
 from correlator.service.cli import correlator
+from correlator.wire import to_json
 from ingest_optical.decoder import decode
 from ingest_optical.quality import DEFAULT_CUTS, rejections
 from storage.archive import NIGHT, SURVIVORS
@@ -174,3 +176,42 @@ def test_a_wrong_question_is_bad_usage_or_says_why(tmp_path, cone, out):
     )
     assert result.exit_code != 0
     assert not list(tmp_path.glob("x.*"))
+
+
+def by_value(delivery):
+    return delivery.value
+
+
+def test_the_survivors_of_an_archive_are_replayed_as_the_packets_are(tmp_path):
+    put(tmp_path / "raw")
+    run("write", tmp_path / "raw", "--out", tmp_path / "archive")
+    packets = [p for p in (tmp_path / "raw").iterdir() if p.name not in ("again.avro", "lsst.json")]
+    of_packets = read_archive(archive_files(packets))
+    rows = read_archive(archive_files([tmp_path / "archive" / SURVIVORS]))
+    assert sorted(rows.deliveries, key=by_value) == sorted(of_packets.deliveries, key=by_value)
+    assert rows.n_alerts == 16
+    joined = list(read_alerts([tmp_path / "archive" / SURVIVORS], rows))
+    assert [to_json(alert) for alert in joined] == [d.value for d in rows.deliveries]
+    assert rows.refusals == []
+
+
+def test_rows_of_every_packet_are_refused_with_the_reason(tmp_path):
+    put(tmp_path / "raw", 6)
+    run("write", tmp_path / "raw", "--out", tmp_path / "archive")
+    found = read_archive(archive_files([tmp_path / "archive" / NIGHT]))
+    assert found.deliveries == []
+    assert {refusal.rule for refusal in found.refusals} == {
+        "rows of every packet have no past and cannot be joined: give the archive's survivors"
+    }
+
+
+def test_a_broken_file_of_survivors_is_refused_and_the_others_are_read(tmp_path):
+    put(tmp_path / "raw")
+    run("write", tmp_path / "raw", "--out", tmp_path / "archive")
+    files = sorted((tmp_path / "archive" / SURVIVORS).rglob("*.parquet"))
+    table = pq.read_table(files[0])
+    pq.write_table(table.drop_columns(["object_id"]), files[0])
+    found = read_archive(archive_files([tmp_path / "archive" / SURVIVORS]))
+    [refusal] = found.refusals
+    assert refusal.packet_name == str(files[0])
+    assert found.n_alerts == 16 - len(table)
