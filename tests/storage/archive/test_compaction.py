@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +19,7 @@ from storage.archive.compaction import compact
 from storage.archive.errors import ArchiveError
 from storage.archive.hats import night_folder, partitions_of
 from storage.archive.parts import waiting_files, waiting_nights
-from storage.sky_runs import INDEX, RunSizes
+from storage.sky_runs import INDEX, Runs, RunSizes
 from tests.storage.archive.some_nights import a_night, compact_all, contents, judged, write
 
 pytestmark = pytest.mark.usefixtures("no_power_cuts")
@@ -216,3 +217,35 @@ def test_a_broken_part_is_named_and_nothing_is_lost(tmp_path):
         compact(tmp_path, "20240115")
     path.write_bytes(whole)
     assert [done.n_rows for done in compact(tmp_path, "20240115")] == [4, 1]
+
+
+def test_no_more_is_in_memory_than_a_chunk_and_two_batches_of_each_run(tmp_path, monkeypatch):
+    """So it is however many rows a night has, and however many of them are in one place."""
+    sizes = RunSizes(3, 3)
+    monkeypatch.setattr(compaction, "CHUNK_BYTES", 8_000)
+    monkeypatch.setattr(compaction, "SIZES", {NIGHT: sizes, SURVIVORS: sizes})
+    chunks, blocks = [], []
+
+    class Watched(Runs):
+        def add(self, entries):
+            chunks.append(entries.nbytes)
+            super().add(entries)
+
+        def blocks(self, paths):
+            for block in super().blocks(paths):
+                blocks.append(len(block))
+                yield block
+
+    monkeypatch.setattr(compaction, "Runs", Watched)
+    some = a_night(400, n_history=3)
+    near = [(replace(alert, index_29=alert.index_29 >> 58 << 58 | i), ()) for i, (alert, _) in
+            enumerate(some)]  # fmt: skip
+    for rows, name in ((some, "far"), (near, "near")):
+        chunks.clear()
+        blocks.clear()
+        write(tmp_path / name, rows)
+        compact_all(tmp_path / name)
+        assert sum(chunks) > 10 * max(chunks)
+        assert max(chunks) < 1.5 * 8_000
+        assert sum(blocks) > 10 * max(blocks)
+        assert max(blocks) <= 2 * sizes.batch_rows * (sizes.most_runs + len(chunks) // 3 + 1)
