@@ -84,7 +84,7 @@ def require_equal(real: RealPacket) -> None:
 
 def _before_past(alert: Alert) -> Alert:
     """What of an alert stands before its history."""
-    alone = replace(alert, history=(), limits=())
+    alone = replace(alert, history=(), limits=(), forced=())
     if alert.survey == "ztf":
         return alone
     linked = alert.surroundings.solar_system_name is not None

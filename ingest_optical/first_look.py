@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from correlator.alert import Alert, Detection, Limit, Quality, Surroundings
+from correlator.alert import Alert, Detection, ForcedMeasurement, Limit, Quality, Surroundings
 from ingest_optical.avro import Reading
 from skymaps.healpix import index_29_of
 from skymaps.place import index_29_at
@@ -207,14 +207,17 @@ class FirstLook(ABC):
         record
             The record whose beginning this is.
         max_points
-            Most measurements and most limits kept; None for all.
+            Most measurements and most limits kept; None for all, and for all forced photometry.
         """
 
     def to_alert(
-        self, history: tuple[Detection, ...] = (), limits: tuple[Limit, ...] = ()
+        self,
+        history: tuple[Detection, ...] = (),
+        limits: tuple[Limit, ...] = (),
+        forced: tuple[ForcedMeasurement, ...] = (),
     ) -> Alert:
         """The alert with its past."""
-        return self.alert_of(history, limits, self.survey_first_unix_s, self.surroundings)
+        return self.alert_of(history, limits, self.survey_first_unix_s, self.surroundings, forced)
 
     def alert_of(
         self,
@@ -222,6 +225,7 @@ class FirstLook(ABC):
         limits: tuple[Limit, ...],
         survey_first_unix_s: float | None,
         surroundings: Surroundings,
+        forced: tuple[ForcedMeasurement, ...] = (),
     ) -> Alert:
         """The alert with what stands after the first look."""
         ra_deg, dec_deg = self.position_deg
@@ -240,6 +244,7 @@ class FirstLook(ABC):
             survey_first_unix_s=survey_first_unix_s,
             quality=self.quality,
             surroundings=surroundings,
+            forced=forced,
         )
 
 

@@ -60,7 +60,7 @@ ZTF = Form(
     prefix=ztf.PREFIX_FIELDS,
     whole=ztf.WHOLE_FIELDS,
     wanted=ztf.WANTED,
-    past=frozenset({"prv_candidates"}),
+    past=frozenset({"prv_candidates", "fp_hists"}),
     look=ztf.to_first_look,
 )
 RUBIN = Form(

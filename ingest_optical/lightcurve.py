@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from operator import lt
 
-from correlator.alert import Detection, Limit
+from correlator.alert import Detection, ForcedMeasurement, Limit
 
 MAX_POINTS = 128
 """Default length of a history and of a list of limits. A Rubin deep field brings up to 1,172
@@ -14,6 +14,16 @@ earlier sources a packet, of which the join needs the beginning and the recent p
 
 N_FIRST_KEPT = 16
 """Points kept from the beginning of a history that is too long."""
+
+FORCED_N_SIGMA = 3.0
+"""Least of a forced measurement that says more than a limit does, in its errors (SCIENCE 3)."""
+
+MAX_FORCED = 16
+"""Most forced measurements of a slim alert, the newest: some 2 kB."""
+
+FORCED_WINDOW_S = 31 * 86_400.0
+"""How long before its alert a forced measurement is of use to the join: the archival veto looks
+31 d back (SCIENCE 2)."""
 
 
 def ordered_history(detections: Iterable[Detection], own_id: str) -> tuple[Detection, ...]:
@@ -26,7 +36,9 @@ def ordered_history(detections: Iterable[Detection], own_id: str) -> tuple[Detec
     return tuple(sorted(unique.values(), key=_order))
 
 
-def _is_in_order(points: Sequence[Detection] | Sequence[Limit]) -> bool:
+def _is_in_order(
+    points: Sequence[Detection] | Sequence[Limit] | Sequence[ForcedMeasurement],
+) -> bool:
     """Whether each is later than the one before it, as in most packets."""
     times_unix_s = [point.time_unix_s for point in points]
     return all(map(lt, times_unix_s, times_unix_s[1:]))
@@ -49,6 +61,35 @@ def ordered_limits(limits: Iterable[Limit]) -> tuple[Limit, ...]:
     if _is_in_order(found):
         return tuple(found)
     return tuple(sorted(set(found), key=lambda x: (x.time_unix_s, x.band, x.mag_ab, x.n_sigma)))
+
+
+def ordered_forced(forced: Iterable[ForcedMeasurement]) -> tuple[ForcedMeasurement, ...]:
+    """Forced photometry by time, each id once, its greatest content."""
+    found = list(forced)
+    if _is_in_order(found) and len({f.forced_id for f in found}) == len(found):
+        return tuple(found)
+    unique = {f.forced_id: f for f in sorted(found, key=_forced_order)}
+    return tuple(sorted(unique.values(), key=_forced_order))
+
+
+def _forced_order(forced: ForcedMeasurement) -> tuple[float, str, float, float, str]:
+    return (
+        forced.time_unix_s,
+        forced.forced_id,
+        forced.flux_njy,
+        forced.flux_err_njy,
+        forced.band,
+    )
+
+
+def trimmed_forced(
+    forced: Sequence[ForcedMeasurement], own_unix_s: float, max_points: int | None
+) -> tuple[ForcedMeasurement, ...]:
+    """The newest of a list by time: at most :data:`MAX_FORCED`, of the last month; None for all."""
+    if max_points is None:
+        return tuple(forced)
+    recent = [f for f in forced if f.time_unix_s > own_unix_s - FORCED_WINDOW_S]
+    return tuple(recent[-min(MAX_FORCED, max_points) :]) if max_points else ()
 
 
 def first_positive_unix_s(detections: Iterable[Detection]) -> float | None:

@@ -2,15 +2,14 @@
 
 Upper limits for exposures without a source are not delivered yet. Forced photometry below
 3 sigma on an exposure without a source of the object is a limit of the same worth and becomes
-one; forced photometry above 3 sigma is left out, because it has no source id and nobody claimed
-a detection.
+one. Above 3 sigma it is no detection, because nobody claimed one, and stays what it is: forced.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from correlator.alert import Alert, Detection, Limit, Quality, Surroundings
+from correlator.alert import Alert, Detection, ForcedMeasurement, Limit, Quality, Surroundings
 from ingest_optical.avro_pattern import Wanted
 from ingest_optical.avro_rows import Selection
 from ingest_optical.fields import Fields
@@ -18,12 +17,15 @@ from ingest_optical.first_look import FirstLook, Image
 from ingest_optical.lightcurve import (
     MAX_POINTS,
     first_positive_unix_s,
+    ordered_forced,
     ordered_history,
     ordered_limits,
+    trimmed_forced,
     trimmed_history,
     trimmed_limits,
 )
 from ingest_optical.lsst_photometry import (
+    FORCED_FIELDS,
     SOURCE_FIELDS,
     band_of,
     detection_of,
@@ -55,7 +57,7 @@ WANTED = Wanted(
             booleans=True,
         ),
         "prvDiaSources": Selection(_DETECTION),
-        "prvDiaForcedSources": Selection(_DETECTION),
+        "prvDiaForcedSources": Selection(frozenset(FORCED_FIELDS)),
         "diaObject": Selection(frozenset({"firstDiaSourceMjdTai"})),
         "ssSource": Selection(frozenset({"designation", "ephOffset"})),
     },
@@ -181,19 +183,24 @@ class LsstLook(FirstLook):
         """From the earlier and the forced sources, the object and the ephemeris."""
         self._read_at_once()
         fields, source = self.fields.inner(record), self.source
-        found, found_limits = past_of(fields, source)
+        past = past_of(fields, source, max_points is None)
         history: tuple[Detection, ...] = ()
         limits: tuple[Limit, ...] = ()
-        if found:
-            history = ordered_history(found, self.alert_id)
-        if found_limits:
+        forced: tuple[ForcedMeasurement, ...] = ()
+        if past.history:
+            history = ordered_history(past.history, self.alert_id)
+        if past.limits:
             onset_unix_s = first_positive_unix_s((self.detection, *history))
-            limits = trimmed_limits(ordered_limits(found_limits), onset_unix_s, max_points)
+            limits = trimmed_limits(ordered_limits(past.limits), onset_unix_s, max_points)
+        if past.forced:
+            own_unix_s = self.detection.time_unix_s
+            forced = trimmed_forced(ordered_forced(past.forced), own_unix_s, max_points)
         return self.alert_of(
             trimmed_history(history, max_points),
             limits,
             _survey_first_unix_s(fields.record("diaObject")),
             _surroundings(source, fields.record("ssSource")) if self._is_linked else _NOTHING_NEAR,
+            forced,
         )
 
     def _read_at_once(self) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from correlator.alert import Detection, Limit, mag_of_flux
+from correlator.alert import Detection, ForcedMeasurement, Limit, mag_of_flux
 from ingest_optical.fields import MAX_NUMBER, MIN_FLUX_ERR_NJY, Fields
+from ingest_optical.lightcurve import FORCED_N_SIGMA
 from ingest_optical.timescales import (
     DAY_S,
     EARLIEST_UNIX_S,
@@ -16,7 +18,7 @@ from ingest_optical.timescales import (
 
 BANDS = frozenset("ugrizy")
 
-LIMIT_N_SIGMA = 3.0
+LIMIT_N_SIGMA = FORCED_N_SIGMA
 """Forced photometry below this many of its errors counts as a non-detection (SCIENCE 3)."""
 
 _FIRST_MJD = UNIX_EPOCH_MJD + EARLIEST_UNIX_S / DAY_S + 1.0
@@ -28,6 +30,9 @@ SOURCE_FIELDS = ("diaSourceId", "midpointMjdTai", "band", "psfFlux", "psfFluxErr
 
 _ROW = (*SOURCE_FIELDS, "visit")
 """What is read of a row of the history."""
+
+FORCED_FIELDS = ("diaForcedSourceId", "midpointMjdTai", "band", "psfFlux", "psfFluxErr", "visit")
+"""What is read of a row of the forced photometry."""
 
 
 def id_of(fields: Fields, name: str) -> int | None:
@@ -70,8 +75,20 @@ def detection_of(source: Fields) -> Detection:
     return usual_detection(*source.values(SOURCE_FIELDS)) or _detection(source)
 
 
-def past_of(fields: Fields, source: Fields) -> tuple[list[Detection], list[Limit]]:
-    """Earlier sources, and the limits of the visits in which there was none.
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a record tells of earlier visits, in its own order."""
+
+    history: list[Detection] = field(default_factory=list)
+    limits: list[Limit] = field(default_factory=list)
+    forced: list[ForcedMeasurement] = field(default_factory=list)
+
+
+NO_PAST = Past()
+
+
+def past_of(fields: Fields, source: Fields, all_forced: bool) -> Past:
+    """Earlier sources, the limits of the visits without one, and forced photometry.
 
     Parameters
     ----------
@@ -79,22 +96,81 @@ def past_of(fields: Fields, source: Fields) -> tuple[list[Detection], list[Limit
         The whole record.
     source
         The alert's own source.
+    all_forced
+        Whether forced photometry is wanted too where a source or a limit says the same.
     """
     if fields.is_empty("prvDiaSources") and fields.is_empty("prvDiaForcedSources"):
-        return [], []
-    history, visits = [], []
+        return NO_PAST
+    past, visits = Past(), set[object]()
     for values in fields.table("prvDiaSources", _ROW):
         *measured, visit = values
         found = usual_detection(*measured)
         if found is None or type(visit) is not int:
             row = fields.inner(dict(zip(_ROW, values, strict=True)))
             found, visit = _detection(row), row.integer("visit")
-        history.append(found)
-        visits.append(visit)
-    forced = fields.rows("prvDiaForcedSources")
-    if not forced:
-        return history, []
-    return history, _limits(forced, {source.integer("visit"), *visits})
+        past.history.append(found)
+        visits.add(visit)
+    if not fields.is_empty("prvDiaForcedSources"):
+        visits.add(source.integer("visit"))
+        _add_forced(past, fields, visits, all_forced)
+    return past
+
+
+def _add_forced(past: Past, fields: Fields, visits: set[object], all_forced: bool) -> None:
+    for values in fields.table("prvDiaForcedSources", FORCED_FIELDS):
+        measured = _measured(fields, values)
+        if measured is None:
+            continue
+        flux_njy, error_njy, visit = measured
+        has_source = visit in visits
+        if has_source and not all_forced:
+            continue
+        is_limit = not has_source and abs(flux_njy) < LIMIT_N_SIGMA * error_njy
+        named = _named(fields, values)
+        if named is None:
+            continue
+        forced_id, time_unix_s, band = named
+        if is_limit:
+            mag_ab = mag_of_flux(LIMIT_N_SIGMA * error_njy)
+            past.limits.append(Limit(time_unix_s, band, mag_ab, LIMIT_N_SIGMA))
+        if forced_id is not None and (all_forced or not is_limit):
+            past.forced.append(ForcedMeasurement(forced_id, time_unix_s, band, flux_njy, error_njy))
+
+
+def _measured(fields: Fields, values: Sequence[object]) -> tuple[float, float, int | None] | None:
+    """Flux, error and visit of a row of forced photometry; None without the first two."""
+    *_, flux_njy, error_njy, visit = values
+    if (
+        type(flux_njy) is float
+        and type(error_njy) is float
+        and type(visit) is int
+        and -MAX_NUMBER <= flux_njy <= MAX_NUMBER
+        and MIN_FLUX_ERR_NJY <= error_njy <= MAX_NUMBER
+    ):
+        return flux_njy, error_njy, visit
+    row = fields.inner(dict(zip(FORCED_FIELDS, values, strict=True)))
+    flux, error = row.number("psfFlux"), _flux_err_njy(row)
+    return None if flux is None or error is None else (flux, error, row.integer("visit"))
+
+
+def _named(fields: Fields, values: Sequence[object]) -> tuple[str | None, float, str] | None:
+    """Id, if it has one, time and filter of a row of forced photometry; None without a filter."""
+    forced_id, mjd_tai, band, *_ = values
+    if (
+        type(forced_id) is int
+        and type(mjd_tai) is float
+        and type(band) is str
+        and 0 < forced_id < 2**63
+        and _FIRST_MJD < mjd_tai < _LAST_MJD
+        and band in BANDS
+    ):
+        return str(forced_id), unix_s_of_mjd_tai(mjd_tai), band
+    row = fields.inner(dict(zip(FORCED_FIELDS, values, strict=True)))
+    if row.text("band") is None:  # the schema lets it be null
+        return None
+    number = id_of(row, "diaForcedSourceId")
+    said = None if number is None else str(number)
+    return said, unix_s_of(row, "midpointMjdTai"), band_of(row)
 
 
 def usual_detection(
@@ -131,17 +207,3 @@ def _detection(source: Fields) -> Detection:
 def _flux_err_njy(fields: Fields) -> float | None:
     error = fields.number("psfFluxErr")
     return error if error is not None and error >= MIN_FLUX_ERR_NJY else None
-
-
-def _limits(rows: Iterable[Fields], visits_with_source: set[object]) -> list[Limit]:
-    limits = []
-    for row in rows:
-        flux_njy, error_njy = row.number("psfFlux"), _flux_err_njy(row)
-        if flux_njy is None or error_njy is None or row.integer("visit") in visits_with_source:
-            continue
-        if abs(flux_njy) < LIMIT_N_SIGMA * error_njy:
-            mag_ab = mag_of_flux(LIMIT_N_SIGMA * error_njy)
-            limits.append(
-                Limit(unix_s_of(row, "midpointMjdTai"), band_of(row), mag_ab, LIMIT_N_SIGMA)
-            )
-    return limits

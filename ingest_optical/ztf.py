@@ -1,7 +1,8 @@
 """ZTF alerts, schemas 1.8 to 4.02, from IPAC and as rows of Fink.
 
-The forced photometry of schema 4 (``fp_hists``) is not read: its measurements have no source id
-and its negative history belongs to variable stars, which the difference photometry already shows.
+The forced photometry of schema 4 (``fp_hists``) has no source ids: a measurement is named by its
+image. An alert for the join does without those that a detection on the same image says as well, and
+without those below 3 sigma: the non-detections say the limit of such an image.
 """
 
 from __future__ import annotations
@@ -17,14 +18,17 @@ from ingest_optical.first_look import FirstLook, Image
 from ingest_optical.lightcurve import (
     MAX_POINTS,
     first_positive_unix_s,
+    trimmed_forced,
     trimmed_history,
     trimmed_limits,
 )
 from ingest_optical.ztf_photometry import (
+    FORCED_FIELDS,
     UNKNOWN,
     band_of,
     detection_of,
     exposure_s_of,
+    forced_of,
     limit_mag_ab_of,
     mid_unix_s_of,
     past_of,
@@ -36,8 +40,8 @@ SURVEY = "ztf"
 PREFIX_FIELDS = ("schemavsn", "objectId", "candid", "candidate")
 """What a first look needs; in an IPAC packet all of it stands before the history."""
 
-WHOLE_FIELDS = (*PREFIX_FIELDS, "prv_candidates")
-"""What the whole alert needs; forced photometry and images stand after it."""
+WHOLE_FIELDS = (*PREFIX_FIELDS, "prv_candidates", "fp_hists")
+"""What the whole alert needs; the images stand after it."""
 
 _DETECTION = frozenset(
     {"jd", "fid", "candid", "isdiffpos", "magpsf", "sigmapsf", "diffmaglim", "exptime"}
@@ -52,6 +56,7 @@ WANTED = Wanted(
             | {"ssdistnr", "ssnamenr", "sgscore1", "distpsnr1", "neargaia", "jdstarthist"}
         ),
         "prv_candidates": Selection(_DETECTION),
+        "fp_hists": Selection(frozenset(FORCED_FIELDS)),
     },
 )
 """The fields that this file reads; a pattern skips the others."""
@@ -167,11 +172,15 @@ class ZtfLook(FirstLook):
         )
 
     def with_past(self, record: Mapping[str, object], max_points: int | None) -> Alert:
-        """From ``prv_candidates``."""
-        history, limits = past_of(self.fields.inner(_nested(record)), int(self.alert_id))
-        onset_unix_s = first_positive_unix_s((self.detection, *history))
+        """From ``prv_candidates`` and ``fp_hists``."""
+        fields, detection = self.fields.inner(_nested(record)), self.detection
+        history, limits = past_of(fields, int(self.alert_id))
+        onset_unix_s = first_positive_unix_s((detection, *history))
+        forced = forced_of(fields, self._candidate, max_points is None)
         return self.to_alert(
-            trimmed_history(history, max_points), trimmed_limits(limits, onset_unix_s, max_points)
+            trimmed_history(history, max_points),
+            trimmed_limits(limits, onset_unix_s, max_points),
+            trimmed_forced(forced, detection.time_unix_s, max_points) if forced else (),
         )
 
     @property

@@ -36,6 +36,7 @@ def alert_row(alert: Alert) -> dict[str, object]:
         "is_positive": own.is_positive,
         "n_history": len(alert.history),
         "n_limits": len(alert.limits),
+        "n_forced": len(alert.forced),
         "first_detection_time": None if onset_unix_s is None else iso_utc(onset_unix_s),
         "survey_first_time": (
             None if alert.survey_first_unix_s is None else iso_utc(alert.survey_first_unix_s)

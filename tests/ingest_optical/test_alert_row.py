@@ -34,6 +34,7 @@ def test_a_row_says_what_was_understood_as_json():
         "is_positive": True,
         "n_history": 0,
         "n_limits": 0,
+        "n_forced": 0,
         "first_detection_time": "2024-01-15T12:00:15.000000Z",
         "survey_first_time": "2024-01-12T12:00:00.000000Z",
         "last_limit_before": None,

@@ -4,7 +4,7 @@ import math
 import pytest
 from astropy.time import Time
 
-from correlator.alert import Limit, mag_of_flux
+from correlator.alert import ForcedMeasurement, Limit, mag_of_flux
 from correlator.errors import MalformedAlertError
 from ingest_optical.decoder import decode, decode_prefix
 from ingest_optical.lsst import to_alert
@@ -150,6 +150,96 @@ def test_forced_photometry_below_3_sigma_without_a_source_is_a_limit(row, is_lim
         pytest.approx(told.time_unix_s - 86_400.0, abs=1e-5), "r", mag_of_flux(300.0), 3.0
     )
     assert told.limits == ((expected,) if is_limit else ())
+
+
+DAY_BEFORE = pytest.approx(alert().time_unix_s - 86_400.0, abs=1e-5)
+
+
+def forced_row(number, **values):
+    row = {"diaForcedSourceId": number, "psfFlux": 300.0, "psfFluxErr": 100.0}
+    return {**row, **values}
+
+
+def forced_of(*rows, past=({},), max_points=128, **source):
+    record = lsst_record(past=past, forced=rows, **source)
+    return to_alert(record, "p", "10.0", max_points)
+
+
+@pytest.mark.parametrize("flux_njy", [300.0, -300.0])
+def test_forced_photometry_of_3_sigma_without_a_source_stays_what_it_is(flux_njy):
+    told = forced_of(forced_row(7, psfFlux=flux_njy))
+    assert told.forced == (ForcedMeasurement("7", DAY_BEFORE, "r", flux_njy, 100.0),)
+    assert told.forced[0].snr == flux_njy / 100.0
+    assert told.limits == ()
+    assert len(told.history) == 1
+
+
+SAID_ELSEWHERE = [
+    forced_row(2, visit=1),  # the visit of the earlier source
+    forced_row(3, visit=LSST_SOURCE["visit"]),
+    forced_row(4, psfFlux=299.0),  # a limit
+]
+
+
+def test_what_a_source_or_a_limit_says_is_told_once_unless_all_is_wanted():
+    rows = [forced_row(1), *SAID_ELSEWHERE]
+    assert [f.forced_id for f in forced_of(*rows).forced] == ["1"]
+    told = forced_of(*rows, max_points=None)
+    assert [f.forced_id for f in told.forced] == ["1", "2", "3", "4"]
+    assert len(told.limits) == 1
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        forced_row(0),
+        forced_row(None),
+        forced_row(1, psfFlux=None),
+        forced_row(1, psfFlux=math.nan),
+        forced_row(1, psfFluxErr=None),
+        forced_row(1, psfFluxErr=0.0),
+        forced_row(1, band=None),
+    ],
+)
+def test_a_row_without_id_flux_error_or_filter_is_no_forced_measurement(row):
+    assert forced_of(row, max_points=None).forced == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({"midpointMjdTai": 0.0}, "midpointMjdTai must lie in 1990..2100"),
+        ({"band": "w"}, "band must be one of u g r i z y"),
+        ({"psfFlux": math.inf}, "psfFlux must be finite"),
+        ({"diaForcedSourceId": "x"}, "diaForcedSourceId must be a number"),
+        ({"visit": "x"}, "visit must be a number"),
+    ],
+)
+def test_forced_photometry_that_cannot_be_is_named(values, rule):
+    with pytest.raises(MalformedAlertError, match=rule):
+        forced_of(forced_row(1, **values))
+
+
+def test_the_newest_forced_photometry_of_a_month_is_kept():
+    rows = [forced_row(n, midpointMjdTai=MJD_TAI - n, visit=100 + n) for n in range(1, 60)]
+    kept = forced_of(*rows)
+    assert [f.forced_id for f in kept.forced] == [str(n) for n in range(16, 0, -1)]
+    sparse = [forced_row(n, midpointMjdTai=MJD_TAI - 5.0 * n, visit=100 + n) for n in range(1, 60)]
+    assert [f.forced_id for f in forced_of(*sparse).forced] == ["6", "5", "4", "3", "2", "1"]
+    assert len(forced_of(*rows, max_points=None).forced) == 59
+    assert len(forced_of(*rows, max_points=3).forced) == 3
+    assert forced_of(*rows, max_points=0).forced == ()
+
+
+def test_forced_photometry_comes_in_order_and_once():
+    rows = [
+        forced_row(2, midpointMjdTai=MJD_TAI - 1.0),
+        forced_row(1, midpointMjdTai=MJD_TAI - 2.0, visit=3),
+        forced_row(2, midpointMjdTai=MJD_TAI - 1.0, psfFlux=400.0),
+    ]
+    told = forced_of(*rows).forced
+    assert [(f.forced_id, f.flux_njy) for f in told] == [("1", 300.0), ("2", 400.0)]
+    assert forced_of(*reversed(rows)).forced == told
 
 
 def test_a_long_history_is_trimmed_unless_all_is_wanted():

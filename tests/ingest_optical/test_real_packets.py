@@ -102,7 +102,7 @@ def test_ids_need_and_keep_64_bits(night, rubin):
 def test_a_first_look_agrees_with_the_whole_alert(night, rubin, ztf):
     for packet, alert in (*night, *ztf, *rubin):
         prefix = decode_prefix(packet)
-        expected = dataclasses.replace(alert, history=(), limits=())
+        expected = dataclasses.replace(alert, history=(), limits=(), forced=())
         if alert.survey == "lsst":
             # Designation and ephemeris stand after the history.
             expected = dataclasses.replace(expected, surroundings=prefix.surroundings)
@@ -230,6 +230,48 @@ def test_forced_limits_of_real_packets_never_precede_the_first_source(rubin):
         first = min(d.time_unix_s for d in (*alert.history, alert.detection))
         assert all(limit.time_unix_s >= first for limit in alert.limits)
         assert {limit.n_sigma for limit in alert.limits} <= {3.0}
+
+
+@pytest.mark.slow
+def test_rubins_forced_photometry_is_that_of_the_record(real_data):
+    """Restated from the tables: every measurement with flux and error, at its TAI moment."""
+    n_told = 0
+    for path in sorted((real_data / "optical/lsst/fink").rglob("*.parquet")):
+        rows = parquet.read_table(path, columns=["prvDiaForcedSources"]).to_pylist()
+        for packet, row in zip(read_packets(path), rows, strict=True):
+            expected = {
+                str(f["diaForcedSourceId"]): (f["band"], f["psfFlux"], f["psfFluxErr"])
+                for f in row["prvDiaForcedSources"] or ()
+                if f["psfFlux"] is not None and f["psfFluxErr"]
+            }
+            whole = decode(packet, max_points=None)
+            assert {
+                f.forced_id: (f.band, f.flux_njy, f.flux_err_njy) for f in whole.forced
+            } == expected
+            assert list(whole.forced) == sorted(
+                whole.forced, key=lambda f: (f.time_unix_s, f.forced_id)
+            )
+            slim = decode(packet)
+            assert set(slim.forced) <= set(whole.forced)
+            assert len(slim.forced) <= 16
+            assert all(abs(f.snr) >= 3.0 for f in slim.forced)
+            n_told += len(whole.forced)
+    assert n_told > 10_000
+
+
+def test_ztfs_forced_fluxes_agree_with_the_magnitudes_of_the_same_images(ztf):
+    """The zero points are right: 35 images have a detection and a forced flux."""
+    ratios = []
+    for packet, _ in ztf:
+        alert = decode(packet, max_points=None)
+        by_time = {d.time_unix_s: d for d in (*alert.history, alert.detection)}
+        for forced in alert.forced:
+            if (detection := by_time.get(forced.time_unix_s)) is not None:
+                assert forced.band == detection.band
+                ratios.append(forced.flux_njy / detection.flux_njy)
+    assert len(ratios) >= 35
+    assert statistics.median(ratios) == pytest.approx(1.0, abs=0.05)
+    assert 0.5 < min(ratios) <= max(ratios) < 1.2
 
 
 def test_what_is_no_alert_is_a_named_error(real_data):
