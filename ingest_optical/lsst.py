@@ -26,7 +26,9 @@ from ingest_optical.lightcurve import (
 )
 from ingest_optical.lsst_photometry import (
     FORCED_FIELDS,
+    NO_PAST,
     SOURCE_FIELDS,
+    Past,
     band_of,
     detection_of,
     id_of,
@@ -184,23 +186,26 @@ class LsstLook(FirstLook):
         self._read_at_once()
         fields, source = self.fields.inner(record), self.source
         past = past_of(fields, source, max_points is None)
-        history: tuple[Detection, ...] = ()
-        limits: tuple[Limit, ...] = ()
-        forced: tuple[ForcedMeasurement, ...] = ()
-        if past.history:
-            history = ordered_history(past.history, self.alert_id)
-        if past.limits:
-            onset_unix_s = first_positive_unix_s((self.detection, *history))
-            limits = trimmed_limits(ordered_limits(past.limits), onset_unix_s, max_points)
-        if past.forced:
-            own_unix_s = self.detection.time_unix_s
-            forced = trimmed_forced(ordered_forced(past.forced), own_unix_s, max_points)
+        history, limits, forced = ((), (), ()) if past is NO_PAST else self._of(past, max_points)
         return self.alert_of(
-            trimmed_history(history, max_points),
+            history,
             limits,
             _survey_first_unix_s(fields.record("diaObject")),
             _surroundings(source, fields.record("ssSource")) if self._is_linked else _NOTHING_NEAR,
             forced,
+        )
+
+    def _of(
+        self, past: Past, max_points: int | None
+    ) -> tuple[tuple[Detection, ...], tuple[Limit, ...], tuple[ForcedMeasurement, ...]]:
+        """Earlier detections, limits and forced photometry in order, no more than wanted."""
+        history = ordered_history(past.history, self.alert_id)
+        onset_unix_s = first_positive_unix_s((self.detection, *history))
+        own_unix_s = self.detection.time_unix_s
+        return (
+            trimmed_history(history, max_points),
+            trimmed_limits(ordered_limits(past.limits), onset_unix_s, max_points),
+            trimmed_forced(ordered_forced(past.forced), own_unix_s, max_points),
         )
 
     def _read_at_once(self) -> None:
