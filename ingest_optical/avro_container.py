@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
+
+import cramjam
 
 from correlator.errors import MalformedAlertError
 
@@ -16,6 +19,7 @@ MAX_PACKET_BYTES = 16 * 2**20
 """Largest packet that is read. Rubin's topic takes 10 MB; a real packet has less than 0.6 MB."""
 
 _SYNC_BYTES = 16
+_CRC_BYTES = 4
 _MAX_VARINT_BYTES = 10
 _ONE = b"\x02"
 """The number one in Avro."""
@@ -146,20 +150,20 @@ class Container:
         next_at = end + _SYNC_BYTES
         if self._codec == b"null":
             return Block(count, self._data, at, end, next_at)
-        inflated = self._inflated(self._data[at:end])
+        inflated = self._unpacked(self._data[at:end])
         return Block(count, inflated, 0, len(inflated), next_at)
 
     def with_one_record(self, record: bytes) -> bytes:
         """The container with this record alone."""
-        stored = record if self._codec == b"null" else _deflated(record)
+        stored = _PACKED[self._codec](record)
         head = self._data[: self.blocks_at]
         return head + _varint(1) + _varint(len(stored)) + stored + self._sync
 
     def _new_header(self) -> _Header:
         entries, at = self._header()
         codec = entries.get(b"avro.codec", b"null")
-        if codec not in (b"null", b"deflate"):
-            raise self._broken("the Avro codec must be null or deflate", codec)
+        if codec not in _PACKED:
+            raise self._broken("the Avro codec must be null, deflate or snappy", codec)
         header = _Header(self._data[:at], entries.get(b"avro.schema", b""), codec)
         if len(header.data) <= MAX_HEADER_BYTES:
             _headers.insert(0, header)
@@ -205,6 +209,23 @@ class Container:
                 return (value >> 1) ^ -(value & 1), at + i + 1
         raise self._broken("a length must be an Avro long", at)
 
+    def _unpacked(self, stored: bytes) -> bytes:
+        return self._unsnapped(stored) if self._codec == b"snappy" else self._inflated(stored)
+
+    def _unsnapped(self, stored: bytes) -> bytes:
+        """A block of Snappy's raw form, which says its length, and the CRC-32 of its content."""
+        packed, said = stored[:-_CRC_BYTES], stored[-_CRC_BYTES:]
+        try:
+            size = cramjam.snappy.decompress_raw_len(packed)
+            if size > MAX_PACKET_BYTES:
+                raise self._broken(f"a block must unfold to at most {MAX_PACKET_BYTES} bytes", size)
+            block = bytes(cramjam.snappy.decompress_raw(packed, output_len=size))
+        except cramjam.DecompressionError as problem:
+            raise self._broken("a snappy block must unfold", str(problem)) from problem
+        if _crc(block) != said:
+            raise self._broken("a snappy block must have the CRC-32 that it says", said)
+        return block
+
     def _inflated(self, stored: bytes) -> bytes:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
@@ -224,6 +245,22 @@ class Container:
 def _deflated(data: bytes) -> bytes:
     deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     return deflater.compress(data) + deflater.flush()
+
+
+def _snapped(data: bytes) -> bytes:
+    return bytes(cramjam.snappy.compress_raw(data)) + _crc(data)
+
+
+def _crc(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(_CRC_BYTES, "big")
+
+
+_PACKED: Mapping[bytes, Callable[[bytes], bytes]] = {
+    b"null": bytes,
+    b"deflate": _deflated,
+    b"snappy": _snapped,
+}
+"""How a block is written in each codec that we read (Avro 1.11 specification)."""
 
 
 def _varint(value: int) -> bytes:

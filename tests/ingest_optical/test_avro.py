@@ -39,7 +39,7 @@ records = st.fixed_dictionaries(
 )
 
 
-@given(records, st.sampled_from(["null", "deflate"]))
+@given(records, st.sampled_from(["null", "deflate", "snappy"]))
 def test_a_container_gives_back_what_was_written(record, codec):
     body = body_of_container(container([record], TWO_FIELDS, codec), "p")
     assert read_body(body, "p").record == record
@@ -53,7 +53,7 @@ def test_a_prefix_is_the_beginning_of_the_record(record, last):
     assert read_body(body, "p", (last,)).record == {name: record[name] for name in kept}
 
 
-@given(st.lists(records, max_size=8), st.sampled_from(["null", "deflate"]))
+@given(st.lists(records, max_size=8), st.sampled_from(["null", "deflate", "snappy"]))
 def test_a_container_splits_into_containers_that_any_reader_reads(some, codec):
     parts = list(split_container(container(some, TWO_FIELDS, codec), "p"))
     assert [list(fastavro.reader(io.BytesIO(part))) for part in parts] == [[r] for r in some]
@@ -163,7 +163,11 @@ RECORD = varint(5) + b"\0" + varint(0)
         (b"Obj\x01" + varint(10**6), "must be short"),
         (b"Obj\x01" + varint(1) + varint(2**40), "inside the packet"),
         (b"Obj\x01" + varint(1) + varint(-3), "inside the packet"),
-        (header(b"snappy") + block(1, RECORD), "null or deflate"),
+        (header(b"zstandard") + block(1, RECORD), "null, deflate or snappy"),
+        (header(b"snappy") + block(1, b""), "must unfold"),
+        (header(b"snappy") + block(1, b"\xff" * 30), "must unfold"),
+        (header(b"snappy") + block(1, b"\x01\x00x" + bytes(4)), "must have the CRC-32"),
+        (header(b"snappy") + block(1, b"\xff\xff\xff\xff\x0fx" + bytes(4)), "at most 16777216"),
         (header() + varint(1) + varint(2**50), "inside the packet"),
         (header() + block(1, RECORD, b"t" * 16), "sync marker"),
         (header() + block(-1, RECORD), "number of records"),
