@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from correlator.errors import MalformedAlertError
-from ingest_optical import babamul, lasair, lsst, ztf
+from ingest_optical import babamul, babamul_lsst, lasair, lsst, ztf
 from ingest_optical.avro import WriterSchema
 from ingest_optical.avro_pattern import Wanted
 from ingest_optical.first_look import FirstLook
@@ -55,6 +55,14 @@ def _look_at_babamul(record: Mapping[str, object], packet: str, _: str | None) -
     return babamul.to_first_look(record, packet)
 
 
+def _look_at_babamul_lsst(record: Mapping[str, object], packet: str, _: str | None) -> FirstLook:
+    return babamul_lsst.to_first_look(record, packet)
+
+
+def _look_at_lasair_lite(record: Mapping[str, object], packet: str, _: str | None) -> FirstLook:
+    return lasair.to_lite_look(record, packet)
+
+
 ZTF = Form(
     survey=ztf.SURVEY,
     prefix=ztf.PREFIX_FIELDS,
@@ -79,6 +87,15 @@ BABAMUL = Form(
     past=frozenset({"prv_candidates", "prv_nondetections"}),
     look=_look_at_babamul,
 )
+BABAMUL_LSST = Form(
+    survey=lsst.SURVEY,
+    prefix=babamul_lsst.PREFIX_FIELDS,
+    whole=babamul_lsst.WHOLE_FIELDS,
+    wanted=None,
+    past=babamul_lsst.PAST_FIELDS,
+    look=_look_at_babamul_lsst,
+)
+LASAIR_LITE = RUBIN._replace(wanted=None, look=_look_at_lasair_lite)
 OF_SURVEY = {form.survey: form for form in (ZTF, RUBIN)}
 """The surveys' own forms."""
 
@@ -98,6 +115,8 @@ def form_of_schema(schema: WriterSchema, packet: str) -> tuple[Form, str | None]
         return RUBIN, f"{named[1]}.{named[2]}"
     if schema.name == babamul.NAME:
         return BABAMUL, None
+    if schema.name == babamul_lsst.NAME:
+        return BABAMUL_LSST, None
     if schema.name.startswith(_SPARK_NAME):
         if {"objectId", "candidate"} <= set(schema.fields):
             return ZTF, schema.version
@@ -117,7 +136,8 @@ def form_of_record(
         It is no alert.
     """
     if lasair.is_lasair(record):
-        return RUBIN, lasair.VERSION, lasair.to_record(record, packet)
+        said = lasair.to_record(record, packet)
+        return LASAIR_LITE if lasair.is_lite(said) else RUBIN, lasair.VERSION, said
     if "diaSource" in record:
         return RUBIN, _version_of_record(record), record
     if "candidate" in record or "i:candid" in record:

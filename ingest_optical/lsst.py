@@ -71,8 +71,9 @@ _ALWAYS = (*SOURCE_FIELDS, "ra", "dec", "diaObjectId", "ssObjectId")
 
 _NOTHING_NEAR = Surroundings()
 
-_NO_FLAGS = frozenset({"dipoleFitAttempted"})
-"""Booleans that say what the pipeline did, not what is wrong with the source."""
+_NO_FLAGS = frozenset({"dipoleFitAttempted", "isdiffpos"})
+"""Booleans that say what the pipeline did, not what is wrong with the source; the second one is
+Babamul's, and says the sign."""
 
 
 def to_alert(
@@ -199,7 +200,7 @@ class LsstLook(FirstLook):
         self, past: Past, max_points: int | None
     ) -> tuple[tuple[Detection, ...], tuple[Limit, ...], tuple[ForcedMeasurement, ...]]:
         """Earlier detections, limits and forced photometry in order, no more than wanted."""
-        history = ordered_history(past.history, self.alert_id)
+        history = ordered_history(past.history, self.detection.source_id)
         onset_unix_s = first_positive_unix_s((self.detection, *history))
         own_unix_s = self.detection.time_unix_s
         return (

@@ -149,7 +149,7 @@ def _measured(fields: Fields, values: Sequence[object]) -> tuple[float, float, i
     ):
         return flux_njy, error_njy, visit
     row = fields.inner(dict(zip(FORCED_FIELDS, values, strict=True)))
-    flux, error = row.number("psfFlux"), _flux_err_njy(row)
+    flux, error = row.number("psfFlux"), flux_err_njy_of(row)
     return None if flux is None or error is None else (flux, error, row.integer("visit"))
 
 
@@ -200,10 +200,11 @@ def _detection(source: Fields) -> Detection:
         band=band_of(source),
         # The sign is the flux's own: isNegative is false for some negative fluxes.
         flux_njy=source.known_number("psfFlux"),
-        flux_err_njy=_flux_err_njy(source),
+        flux_err_njy=flux_err_njy_of(source),
     )
 
 
-def _flux_err_njy(fields: Fields) -> float | None:
+def flux_err_njy_of(fields: Fields) -> float | None:
+    """Error of the flux; None where it is unknown or none at all."""
     error = fields.number("psfFluxErr")
     return error if error is not None and error >= MIN_FLUX_ERR_NJY else None

@@ -58,6 +58,7 @@ _ROWS_AT_ONCE = 16
 _SURVEY_COLUMNS = frozenset(
     {
         *("schemavsn", "publisher", "objectId", "candid", "candidate", "prv_candidates"),
+        "fp_hists",
         *("diaSourceId", "diaSource", "prvDiaSources", "prvDiaForcedSources"),
         *("diaObject", "ssSource", "observation_reason", "target_name", "lsst_schema_version"),
     }
@@ -71,8 +72,8 @@ _ALERT_COLUMNS = (
 )
 """A table with one of these sets of columns holds alerts."""
 
-_JSON_ALERTS = (*_ALERT_COLUMNS, {"diaSourcesList"})
-"""A JSON object with one of these sets of fields is an alert; the last one is Lasair's."""
+_JSON_ALERTS = (*_ALERT_COLUMNS, {"diaSourcesList"}, {"alert", "UTC"})
+"""A JSON object with one of these sets of fields is an alert; the last two are Lasair's."""
 
 
 @dataclass(frozen=True, slots=True)
