@@ -1,6 +1,7 @@
 """Rubin's alerts as brokers pass them on without ids: Babamul's Avro, Lasair's filter topics."""
 
 import dataclasses
+import json
 import math
 
 import orjson
@@ -260,6 +261,29 @@ LITE = {"diaSourcesList": [lite_row(0.0)], "diaForcedSourcesList": []}
 def test_a_record_of_a_filters_topic_that_cannot_be_is_named(packet, rule):
     with pytest.raises(MalformedAlertError, match=f"p: {rule}"):
         decode(packet)
+
+
+@pytest.mark.real_data
+def test_real_records_of_a_filters_topic_are_their_newest_sources(real_data):
+    """Half of a real topic's records have the full light curve, half the columns alone."""
+    path = real_data / "optical/lsst/lasair/lvra_20260205_073301.json"
+    said = [row["alert"] for row in json.loads(path.read_text()) if "alert" in row]
+    told, refused = [], []
+    for packet in read_packets(path):
+        try:
+            told.append(decode(packet))
+        except MalformedAlertError as problem:
+            refused.append(problem.rule)
+    assert refused == ["a filter of Lasair's must send its light curve, lite or full"] * 32
+    assert len(told) == len(said) == 32
+    for alert, light_curve in zip(told, said, strict=True):
+        sources = sorted(light_curve["diaSourcesList"], key=lambda s: s["midpointMjdTai"])
+        assert alert.alert_id == str(sources[-1]["diaSourceId"])
+        assert alert.object_id == str(light_curve["diaObject"]["diaObjectId"])
+        assert (alert.ra_deg, alert.dec_deg) == (sources[-1]["ra"], sources[-1]["decl"])
+        assert alert.detection.flux_njy == sources[-1]["psfFlux"]
+        earlier = [str(source["diaSourceId"]) for source in sources[:-1]]
+        assert [d.source_id for d in alert.history] == earlier
 
 
 def test_a_file_with_a_record_of_a_topic_is_read(tmp_path):

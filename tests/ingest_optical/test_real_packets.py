@@ -281,7 +281,8 @@ def test_what_is_no_alert_is_a_named_error(real_data):
     kinds = collections.Counter(problem.rule.split(",")[0][:44] for _, problem in errors)
     assert kinds == {
         "an optical packet file must end in one of .a": 65,
-        "a JSON alert must have candidate": 6,
+        "a JSON alert must have candidate": 5,
+        "a filter of Lasair's must send its light cur": 32,
         "a table of alerts must have the columns obje": 5,
         "the schema must be an alert of ZTF or LSST": 4,
         "diaObjectId or ssObjectId must be known": 8,
