@@ -15,7 +15,7 @@ from correlator.errors import MalformedPacketError
 from correlator.object import object_of
 from correlator.orbits.answers import KnownOrbits, asteroid_answer
 from correlator.orbits.search import Prediction
-from correlator.service.catalog_rows import answer_row
+from correlator.service.rows import answer_row
 from correlator.service.times import iso_utc
 from ingest_optical.decoder import decode
 from ingest_optical.packets import read_packets
