@@ -58,7 +58,7 @@ def lsst_night(midnight_unix_s: float) -> Night:
 
 
 def lsst_fields(n_fields: int, seed: int) -> tuple[Field, ...]:
-    """Fields uniform over the sky between the southern and the northern edge."""
+    """Fields uniform over the sky between the southern and the northern edge, in season or not."""
     rng = np.random.default_rng([seed, _PLACES])
     lo, hi = np.sin(np.radians([SOUTHERN_EDGE_DEG, NORTHERN_EDGE_DEG]))
     side = math.sqrt(FIELD_DEG2)
