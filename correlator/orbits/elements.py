@@ -23,6 +23,15 @@ FIRST_MJD, LAST_MJD = -21_503.0, 124_591.0
 MJD_ZERO_JD = 2_400_000.5
 """Julian date of MJD 0."""
 
+MIN_PERIHELION_AU, MAX_PERIHELION_AU = 1e-3, 1e5
+"""Inside the Sun, which has 0.005 au; and the outer edge of the Oort cloud."""
+
+MAX_ECCENTRICITY = 1e3
+"""The three known visitors from other stars have 1.2 to 6."""
+
+MAX_SINCE_PERIHELION_D = 1e9
+"""Longer than any period within the bounds above matters."""
+
 DEFAULT_SLOPE = 0.15
 """G where an orbit has none, as the Minor Planet Center assumes."""
 
@@ -61,18 +70,34 @@ class Orbit:
     @property
     def broken_rule(self) -> tuple[str, float] | None:
         """The first rule that the elements break, and the value that breaks it."""
-        if not FIRST_MJD <= self.epoch_mjd_tdb <= LAST_MJD:
-            return "epoch must lie in 1800..2200", self.epoch_mjd_tdb
-        if not 0.0 < self.perihelion_au < math.inf:
-            return "perihelion distance must be positive", self.perihelion_au
-        if not 0.0 <= self.eccentricity < math.inf:
-            return "eccentricity must not be negative", self.eccentricity
-        if not 0.0 <= self.inclination_deg <= 180.0:
-            return "inclination must lie in [0, 180] deg", self.inclination_deg
-        for said in (self.node_deg, self.argument_deg, self.perihelion_mjd_tdb):
-            if not math.isfinite(said):
-                return "node, argument and time of perihelion must be finite", said
-        return None
+        rules = (
+            ("epoch must lie in 1800..2200", self.epoch_mjd_tdb, FIRST_MJD, LAST_MJD),
+            (
+                "perihelion distance must lie in 0.001..100,000 au",
+                self.perihelion_au,
+                MIN_PERIHELION_AU,
+                MAX_PERIHELION_AU,
+            ),
+            ("eccentricity must lie in 0..1000", self.eccentricity, 0.0, MAX_ECCENTRICITY),
+            ("inclination must lie in [0, 180] deg", self.inclination_deg, 0.0, 180.0),
+            ("node must lie in [-360, 360] deg", self.node_deg, -360.0, 360.0),
+            (
+                "argument of perihelion must lie in [-360, 360] deg",
+                self.argument_deg,
+                -360.0,
+                360.0,
+            ),
+            (
+                "perihelion must lie within 1e9 d of the epoch",
+                self.perihelion_mjd_tdb,
+                self.epoch_mjd_tdb - MAX_SINCE_PERIHELION_D,
+                self.epoch_mjd_tdb + MAX_SINCE_PERIHELION_D,
+            ),
+            ("H must lie in [-50, 50]", self.h_mag or 0.0, -50.0, 50.0),
+            ("G must lie in [-50, 50]", self.g_slope or 0.0, -50.0, 50.0),
+        )
+        broken = ((rule, x) for rule, x, least, most in rules if not least <= x <= most)
+        return next(broken, None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,8 +163,15 @@ def perihelion_of_mean_anomaly(
     Parameters
     ----------
     epoch_mjd_tdb, semimajor_au, mean_anomaly_deg
-        Elements; the semimajor axis is positive.
+        Elements.
+
+    Returns
+    -------
+    float
+        NaN where the axis is none of an ellipse, or longer than any.
     """
+    if not MIN_PERIHELION_AU <= semimajor_au <= MAX_PERIHELION_AU:
+        return math.nan
     since_perihelion_deg = (mean_anomaly_deg + 180.0) % 360.0 - 180.0
     motion_deg_d = math.degrees(GAUSS / semimajor_au**1.5)
     return epoch_mjd_tdb - since_perihelion_deg / motion_deg_d

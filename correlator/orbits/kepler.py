@@ -76,10 +76,13 @@ def _within_half_a_period(orbits: Orbits, since_d: Floats) -> Floats:
 
 def _universal_anomaly(q: Floats, beta: Floats, since_d: Floats) -> Floats:
     """The root of Kepler's equation for a time after perihelion, from an upper bound downwards."""
-    half_turn = np.pi / np.sqrt(np.where(beta > 0.0, beta, 1.0))
-    # r is never less than q, and where beta <= 0 G3 is never less than s^3 / 6.
-    open_bound = np.where(beta > 0.0, half_turn, np.cbrt(6.0 * since_d / SUN_GM))
-    s = np.minimum(since_d / q, open_bound)
+    is_ellipse, is_open = beta > 0.0, beta < 0.0
+    half_turn = np.pi / np.sqrt(np.where(is_ellipse, beta, 1.0))
+    # r is never less than q; where beta <= 0, G3 is never less than s^3 / 6; and on a hyperbola
+    # e sinh y - y is never less than (e - 1) sinh y, with y = s sqrt(-beta).
+    root = np.sqrt(np.where(is_open, -beta, 1.0))
+    s = np.minimum(since_d / q, np.where(is_ellipse, half_turn, np.cbrt(6.0 * since_d / SUN_GM)))
+    s = np.where(is_open, np.minimum(s, np.arcsinh(since_d * root / q) / root), s)
     for _ in range(_ITERATIONS):
         g0, g1, g2, g3 = _stumpff(beta, s)
         step = (q * g1 + SUN_GM * g3 - since_d) / (q * g0 + SUN_GM * g2)

@@ -7,7 +7,12 @@ from correlator.orbits.elements import Orbits
 from correlator.orbits.ephemeris import LIGHT_AU_D, direction_of, magnitudes, seen
 from correlator.orbits.kepler import States, two_body_states
 from correlator.orbits.observers import observer_at
-from correlator.orbits.perturbed import perturbed_state, perturbed_states
+from correlator.orbits.perturbed import (
+    _integrated,
+    _massive,
+    perturbed_state,
+    perturbed_states,
+)
 from correlator.visibility import SITES
 from tests.correlator.orbits.build import EPOCH_MJD, EPOCH_UNIX_S, belt, orbit
 
@@ -106,3 +111,14 @@ def test_at_the_epoch_the_planets_have_done_nothing():
     orbits = belt(5)
     done = perturbed_states(orbits, EPOCH_MJD).position_au
     assert np.abs(done - two_body_states(orbits, EPOCH_MJD).position_au).max() < 1e-14
+
+
+def test_what_falls_into_a_planet_comes_to_an_end():
+    """At rest beside Earth and Moon: it falls in again and again, and takes finite steps."""
+    _, massive = _massive(EPOCH_MJD)
+    place = massive.position_au[3] + [1e-3, 0.0, 0.0]
+    begin = States(place[None], massive.velocity_au_d[3][None])
+    end = _integrated(begin, EPOCH_MJD, EPOCH_MJD + 20.0)
+    earth = _integrated(States(massive.position_au[3:4], massive.velocity_au_d[3:4]),
+                        EPOCH_MJD, EPOCH_MJD + 20.0)  # fmt: skip
+    assert np.linalg.norm(end.position_au - earth.position_au) < 0.01

@@ -7,8 +7,11 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from correlator.orbits.elements import SUN_GM, Orbits, perihelion_of_mean_anomaly
+from correlator.orbits.ephemeris import seen
 from correlator.orbits.kepler import OBLIQUITY_RAD, two_body_states
-from tests.correlator.orbits.build import EPOCH_MJD, orbit
+from correlator.orbits.observers import observer_at
+from correlator.visibility import SITES
+from tests.correlator.orbits.build import EPOCH_MJD, EPOCH_UNIX_S, orbit
 
 
 def rebounds(one, mjd_tdb):
@@ -87,6 +90,27 @@ def test_each_orbit_may_have_its_own_time():
     assert (at.position_au[1] == two_body_states(both, EPOCH_MJD + 5.0).position_au[1]).all()
 
 
+@given(
+    st.builds(
+        orbit,
+        perihelion_au=st.floats(1e-3, 1e5),
+        eccentricity=st.floats(0.0, 1e3) | st.floats(0.99, 1.01),
+        inclination_deg=st.floats(0.0, 180.0),
+        node_deg=st.floats(-360.0, 360.0),
+        argument_deg=st.floats(-360.0, 360.0),
+        perihelion_mjd_tdb=st.floats(EPOCH_MJD - 1e9, EPOCH_MJD + 1e9),
+    )
+)
+def test_whatever_keeps_the_rules_is_somewhere(one):
+    """One body that is nowhere would end the search of all."""
+    assert one.broken_rule is None
+    observer = observer_at(SITES["rubin"], EPOCH_UNIX_S)
+    states = two_body_states(Orbits.of([one]), observer.mjd_tdb)
+    there = seen(states, observer.mjd_tdb, observer)
+    assert np.isfinite(there.direction).all()
+    assert np.isfinite(there.motion_arcsec_per_h).all()
+
+
 @pytest.mark.parametrize("mean_anomaly_deg", [0.0, 10.0, 179.9, 180.1, 359.0])
 def test_a_mean_anomaly_says_when_the_nearest_perihelion_is(mean_anomaly_deg):
     period_d = 2.0 * np.pi * np.sqrt(2.5**3 / SUN_GM)
@@ -100,11 +124,14 @@ def test_a_mean_anomaly_says_when_the_nearest_perihelion_is(mean_anomaly_deg):
     ("changed", "rule"),
     [
         ({}, None),
-        ({"perihelion_au": 0.0}, "perihelion distance must be positive"),
-        ({"perihelion_au": float("nan")}, "perihelion distance must be positive"),
-        ({"eccentricity": -0.1}, "eccentricity must not be negative"),
+        ({"perihelion_au": 0.0}, "perihelion distance must lie in 0.001..100,000 au"),
+        ({"perihelion_au": float("nan")}, "perihelion distance must lie in 0.001..100,000 au"),
+        ({"eccentricity": -0.1}, "eccentricity must lie in 0..1000"),
         ({"inclination_deg": 181.0}, "inclination must lie in [0, 180] deg"),
-        ({"node_deg": float("inf")}, "node, argument and time of perihelion must be finite"),
+        ({"node_deg": float("inf")}, "node must lie in [-360, 360] deg"),
+        ({"argument_deg": 361.0}, "argument of perihelion must lie in [-360, 360] deg"),
+        ({"perihelion_mjd_tdb": float("nan")}, "perihelion must lie within 1e9 d of the epoch"),
+        ({"h_mag": float("nan")}, "H must lie in [-50, 50]"),
         ({"epoch_mjd_tdb": 2_461_000.5}, "epoch must lie in 1800..2200"),
     ],
 )
