@@ -61,6 +61,10 @@ def asteroid_answer(
     A body that is found need not be what was seen: it may pass in front of a star. An object that
     was seen at one place for longer than it takes to pass is not the body.
 
+    On a stream, ask of each alert as an object of its own (``object_of(alert)``): then all
+    questions are about now. The position of an old object is of another night, which costs another
+    hour of places (:class:`OrbitSky`).
+
     Parameters
     ----------
     obj
