@@ -86,14 +86,27 @@ def asteroid_answer(
         return CatalogAnswer.unknown(CATALOG, f"the site of survey {obj.survey} is not known")
     if (time_unix_s := _position_unix_s(obj)) is None:
         return CatalogAnswer.unknown(CATALOG, "the time of the position is not known")
+    place = obj.ra_deg, obj.dec_deg, time_unix_s
+    return position_answer(sky, known.version, *place, radius_arcsec)
+
+
+def position_answer(
+    sky: OrbitSky,
+    version: str,
+    ra_deg: float,
+    dec_deg: float,
+    time_unix_s: float,
+    radius_arcsec: float = RADIUS_ARCSEC,
+) -> CatalogAnswer:
+    """Known bodies near a position at a time; as :func:`asteroid_answer`, under a version."""
     n_searched, n_orbits = sky.n_searched(time_unix_s), len(sky.orbits)
     if n_searched < MIN_SEARCHED_SHARE * n_orbits or not n_orbits:
         return CatalogAnswer.unknown(
             CATALOG,
             f"{n_searched} of {n_orbits} orbits have an epoch within {MAX_EPOCH_AGE_D:.0f} d",
         )
-    found = sky.near(obj.ra_deg, obj.dec_deg, time_unix_s, radius_arcsec)
-    return CatalogAnswer.of(CATALOG, (tag_of(each, known.version) for each in found))
+    found = sky.near(ra_deg, dec_deg, time_unix_s, radius_arcsec)
+    return CatalogAnswer.of(CATALOG, (tag_of(each, version) for each in found))
 
 
 def tag_of(body: Prediction, version: str) -> CatalogTag:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from correlator.crossmatch import CatalogAnswer
 from correlator.errors import ConfigurationError
 from correlator.service.cds import ask_cds
 from correlator.service.rows import tag_columns
@@ -117,14 +118,17 @@ def match_rows(
     *,
     nearest: bool,
     cds: CdsSettings | None = None,
+    more: Sequence[Sequence[CatalogAnswer]] = (),
 ) -> Iterator[Row]:
     """What each catalogue says of each position, and what follows from it.
 
-    ``cds``: how the service of CDS is asked, too; None for not at all.
+    ``cds``: how the service of CDS is asked, too; None for not at all. ``more``: what others said
+    of each position.
     """
     asked = [catalog.answers(positions, radius_arcsec, nearest=nearest) for catalog in catalogs]
     if cds is not None:
         asked.append(ask_cds(cds, positions))
+    asked += map(list, more)
     places = zip(ids, positions.ra_deg.tolist(), positions.dec_deg.tolist(), strict=True)
     for (name, ra_deg, dec_deg), answers in zip(places, zip(*asked, strict=True), strict=True):
         said = tag_columns(ra_deg, dec_deg, answers)

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from correlator.orbits.answers import KnownOrbits
 from correlator.orbits.elements import ELEMENTS, Orbit, Orbits
 from storage.catalogs.description import Refusal
 from storage.catalogs.errors import CatalogError
@@ -67,6 +68,16 @@ class OrbitFile:
     def key(self) -> str:
         """Name that stands for exactly these orbits: ``orbits@3f9a60c1d2e4``."""
         return f"orbits@{self.version}"
+
+    def known(self) -> KnownOrbits:
+        """The orbits as the surveys see them, to ask about objects.
+
+        Raises
+        ------
+        ConfigurationError
+            REBOUND is not installed.
+        """
+        return KnownOrbits.of(self.orbits, self.version)
 
 
 def read_orbits(path: Path) -> OrbitFile:

@@ -58,6 +58,28 @@ def test_at_says_what_stands_there(file):
     assert "1 orbits of epochs over 700 d away not searched" in table
 
 
+def test_catalogs_are_asked_together_with_orbits(file, tmp_path):
+    ra_deg, dec_deg = place_of(file)
+    words = ["catalogs", "match", ra_deg, dec_deg, "--folder", tmp_path / "none", "--orbits", file]
+    moment = ["--at", WHEN, "--site", "rubin", "--json"]
+    done = CliRunner().invoke(
+        correlator, [str(w) for w in (*words, *moment)], catch_exceptions=False
+    )
+    (row,) = orjson.loads(done.stdout)
+    # One orbit of the two is of 1996, which is not more than half.
+    (answer,) = row["answers"]
+    assert (answer["catalog"], answer["state"]) == ("orbits", "found")
+    assert answer["tags"][0]["object_id"] == "2001 AA1"
+    assert (row["is_extragalactic"], row["hosts"]) == (None, [])
+    for more, said in (
+        ([], "--orbits needs --at and --site: asteroids move"),
+        ([*moment, "--radius", 1801], "--radius is at most 1800 with --orbits"),
+    ):
+        refused = CliRunner().invoke(correlator, [str(word) for word in (*words, *more)])
+        assert refused.exit_code == 2
+        assert said in refused.output
+
+
 def place_of(file):
     from correlator.orbits.ephemeris import seen
     from correlator.orbits.observers import observer_at

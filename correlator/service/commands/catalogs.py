@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 from rich.table import Table
 
+from correlator.crossmatch import CatalogAnswer
 from correlator.errors import ConfigurationError
+from correlator.orbits.answers import position_answer
+from correlator.orbits.search import MAX_RADIUS_ARCSEC as MAX_ORBIT_RADIUS_ARCSEC
+from correlator.orbits.search import RADIUS_ARCSEC, OrbitSky
 from correlator.service.catalog_rows import (
     Row,
     description_row,
@@ -16,15 +21,17 @@ from correlator.service.catalog_rows import (
     match_rows,
     read_positions,
 )
-from correlator.service.commands.options import columns_of, json_option, plain, print_json
+from correlator.service.commands.options import UtcTime, columns_of, json_option, plain, print_json
 from correlator.service.console import stdout_console
 from correlator.service.progress import tracked
 from correlator.service.settings import Settings
+from correlator.visibility import SITES
 from skymaps.healpix import Positions
 from skymaps.neighbours import MAX_RADIUS_ARCSEC
 from storage.catalogs.build import build_catalog
 from storage.catalogs.catalog import CatalogStore
 from storage.catalogs.mapping import mapping_of, ready_mappings
+from storage.orbits.file import read_orbits
 
 folder_option = click.option(
     "--folder", type=click.Path(file_okay=False, path_type=Path), help="Folder of all catalogues."
@@ -108,6 +115,12 @@ def list_command(folder: Path | None, as_json: bool) -> None:
 @click.option(
     "--cds/--no-cds", default=None, help="Ask the service of CDS, too; default: as configured."
 )
+@click.option(
+    "--orbits", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Known asteroids of a file of orbits, too; with --at and --site.",
+)  # fmt: skip
+@click.option("--at", "at_unix_s", type=UtcTime(), help="When the positions were seen.")
+@click.option("--site", type=click.Choice(sorted(SITES)), help="From where they were seen.")
 @click.option("--nearest", is_flag=True, help="The nearest entry of each catalogue only.")
 @folder_option
 @json_option
@@ -118,6 +131,9 @@ def match(
     names: tuple[str, ...],
     radius_arcsec: float | None,
     cds: bool | None,
+    orbits: Path | None,
+    at_unix_s: float | None,
+    site: str | None,
     nearest: bool,
     folder: Path | None,
     as_json: bool,
@@ -129,11 +145,17 @@ def match(
     settings, store = Settings(), _store(folder)
     opened = [store.open(name) for name in names or store.names()]
     asks_cds = settings.cds_xmatch if cds is None else cds
-    if not opened and not asks_cds:
+    if not opened and not asks_cds and orbits is None:
         raise ConfigurationError(f"{store.root}: no catalogue is there; see `catalogs build`")
     ids, positions = _positions(ra_deg, dec_deg, file)
     service = settings.cds() if asks_cds else None
-    rows = list(match_rows(opened, ids, positions, radius_arcsec, nearest=nearest, cds=service))
+    more = []
+    if orbits is not None:
+        how = orbits, at_unix_s, site, positions, radius_arcsec
+        more.append(_orbit_answers(*how, nearest=nearest))
+    rows = list(
+        match_rows(opened, ids, positions, radius_arcsec, nearest=nearest, cds=service, more=more)
+    )
     if as_json:
         print_json(rows)
         return
@@ -156,6 +178,27 @@ def _positions(
         return [None], Positions.of([ra_deg], [dec_deg])
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _orbit_answers(
+    file: Path,
+    at_unix_s: float | None,
+    site: str | None,
+    positions: Positions,
+    radius_arcsec: float | None,
+    *,
+    nearest: bool,
+) -> list[CatalogAnswer]:
+    if at_unix_s is None or site is None:
+        raise click.UsageError("--orbits needs --at and --site: asteroids move")
+    if radius_arcsec is not None and radius_arcsec > MAX_ORBIT_RADIUS_ARCSEC:
+        raise click.UsageError(f"--radius is at most {MAX_ORBIT_RADIUS_ARCSEC:.0f} with --orbits")
+    read = read_orbits(file)
+    sky = OrbitSky(read.orbits, SITES[site])
+    radius = RADIUS_ARCSEC if radius_arcsec is None else radius_arcsec
+    places = zip(positions.ra_deg.tolist(), positions.dec_deg.tolist(), strict=True)
+    said = [position_answer(sky, read.version, *place, at_unix_s, radius) for place in places]
+    return [replace(answer, tags=answer.tags[:1]) for answer in said] if nearest else said
 
 
 def _tags(row: Row) -> list[Row]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from correlator.orbits.answers import KnownOrbits
 from correlator.orbits.search import MAX_EPOCH_AGE_D, MAX_RADIUS_ARCSEC, RADIUS_ARCSEC, OrbitSky
 from correlator.service.commands.options import (
     UtcTime,
@@ -112,8 +111,7 @@ def alerts(file: Path, paths: tuple[Path, ...], radius_arcsec: float, as_json: b
 
     Example: correlator orbits alerts MPCORB.DAT night/*.avro
     """
-    read = read_orbits(file)
-    known = KnownOrbits.of(read.orbits, read.version)
+    known = read_orbits(file).known()
     files = [f for p in paths for f in (sorted(p.rglob("*")) if p.is_dir() else [p]) if f.is_file()]
     rows = list(alert_answer_rows(tracked(files, "Reading", len(files)), known, radius_arcsec))
     if as_json:

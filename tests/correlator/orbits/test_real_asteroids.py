@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from correlator.crossmatch import AnswerState
 from correlator.object import object_of
-from correlator.orbits.answers import KnownOrbits, asteroid_answer
+from correlator.orbits.answers import asteroid_answer
 from correlator.orbits.elements import Orbit, Orbits, perihelion_of_mean_anomaly
 from correlator.orbits.ephemeris import direction_of, seen
 from correlator.orbits.kepler import two_body_states
@@ -55,7 +55,7 @@ class Checked:
 
     def __init__(self, rows, folder):
         self.file = file_of_orbits(rows, folder)
-        self.known = KnownOrbits.of(self.file.orbits, self.file.version)
+        self.known = self.file.known()
         names = set(self.file.orbits.names)
         self.asteroids = [r for r in rows if (r[1] or {}).get("designation") in names]
         self.static = [alert for alert, orbit, _ in rows if not (orbit or {}).get("designation")]
