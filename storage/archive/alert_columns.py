@@ -210,22 +210,26 @@ PLAIN: tuple[Column, ...] = tuple(c for c in COLUMNS if c.record is None and c.n
 
 
 def alerts_of(table: pa.Table) -> list[Alert]:
-    """The alerts of rows that have every column.
+    """The alerts of rows; a field whose column a former release did not have is as by default.
 
     Raises
     ------
-    KeyError
-        A column is missing.
+    TypeError
+        A column is missing without which there is no alert.
     """
-    by_path = {c.path: c.values(table.column(c.name)) for c in COLUMNS}
+    known = [column for column in COLUMNS if column.name in table.column_names]
+    by_path = {column.path: column.values(table.column(column.name)) for column in known}
     return _records(Alert, "", by_path)
 
 
 def _records(kind: type[T], before: str, by_path: dict[str, list[Any]]) -> list[T]:
     hints = typing.get_type_hints(kind)
-    columns: list[list[Any]] = []
+    columns: dict[str, list[Any]] = {}
     for each in fields(kind):  # type: ignore[arg-type]
         path = before + each.name
-        known = by_path.get(path)
-        columns.append(_records(hints[each.name], f"{path}.", by_path) if known is None else known)
-    return [kind(*row) for row in zip(*columns, strict=True)]
+        if path in by_path:
+            columns[each.name] = by_path[path]
+        elif any(known.startswith(f"{path}.") for known in by_path):
+            columns[each.name] = _records(hints[each.name], f"{path}.", by_path)
+    rows = zip(*columns.values(), strict=True)
+    return [kind(**dict(zip(columns, row, strict=True))) for row in rows]

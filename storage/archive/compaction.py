@@ -24,7 +24,7 @@ from storage.archive.disk import sync_folder
 from storage.archive.errors import ArchiveError
 from storage.archive.hats import GROUP_ROWS, night_folder, partitions_of, write_catalog
 from storage.archive.parts import of_data_set, waiting_files
-from storage.archive.tables import KEY, PART_SCHEMAS, waiting_of
+from storage.archive.tables import KEY, PART_SCHEMAS, completed, waiting_of
 from storage.sky_runs import INDEX, Runs, RunSizes, count_cells
 
 CHUNK_BYTES = 64 * 2**20
@@ -118,7 +118,7 @@ def _compact(place: Path, data_set: str, night: str, parts: Sequence[Path]) -> C
         with closing(runs.reader(merged)) as rows:
             cells = write_catalog(built, data_set, night, rows, counts)
         _publish(built, place)
-    except (pa.ArrowException, KeyError) as error:
+    except (pa.ArrowException, KeyError, TypeError) as error:
         raise ArchiveError(place, "its files are as they were written", error) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -129,24 +129,25 @@ def _compact(place: Path, data_set: str, night: str, parts: Sequence[Path]) -> C
 def _chunks(data_set: str, place: Path, parts: Sequence[Path]) -> Iterator[pa.Table]:
     """All rows as they wait, in tables of some size."""
     waiting: list[pa.Table] = []
+    n_bytes = 0
     for table in _tables(data_set, place, parts):
         waiting.append(table)
-        if sum(each.nbytes for each in waiting) >= CHUNK_BYTES:
+        n_bytes += table.nbytes
+        if n_bytes >= CHUNK_BYTES:
             yield pa.concat_tables(waiting).combine_chunks()
-            waiting = []
+            waiting, n_bytes = [], 0
     if waiting:
         yield pa.concat_tables(waiting).combine_chunks()
 
 
 def _tables(data_set: str, place: Path, parts: Sequence[Path]) -> Iterator[pa.Table]:
-    schema = PART_SCHEMAS[data_set]
     if place.exists():
         for cell in partitions_of(place):
             for final in _batches(place / cell.file, GROUP_ROWS[data_set]):
                 yield waiting_of(data_set, final)
     for path in parts:
         for part in _batches(path, SIZES[data_set].batch_rows):
-            yield part.select(schema.names).cast(schema)
+            yield completed(data_set, part)
 
 
 def _batches(path: Path, n_rows: int) -> Iterator[pa.Table]:

@@ -210,7 +210,8 @@ def survivors_in(path: Path) -> Iterator[Alert]:
     """
     try:
         with pq.ParquetFile(path, pre_buffer=False) as file:
-            columns = [column.name for column in COLUMNS]
+            known = file.schema_arrow.names
+            columns = [column.name for column in COLUMNS if column.name in known]
             for batch in file.iter_batches(_ALERTS_AT_ONCE, columns=columns, use_threads=False):
                 yield from alerts_of(pa.Table.from_batches([batch]))
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:

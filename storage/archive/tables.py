@@ -172,17 +172,29 @@ def _night_of(part: pa.Table) -> pa.Table:
 
 
 def waiting_of(data_set: str, final: pa.Table) -> pa.Table:
-    """Rows that wait of final ones: the inverse of :func:`final_of`."""
+    """Rows that wait of final ones: the inverse of :func:`final_of`.
+
+    A column that a former release did not have is unknown.
+    """
     columns = {name: final.column(name) for name in final.column_names}
-    schema = PART_SCHEMAS[data_set]
     if data_set == NIGHT:
         for field in SCHEMAS[NIGHT]:
-            if field.type == TEXTS:
+            if field.type == TEXTS and field.name in columns:
                 texts = columns[field.name].to_pylist()
                 columns[field.name] = pa.array([_as_text(each) for each in texts], pa.string())
     else:
         columns["alert"] = pa.array([to_json(alert) for alert in alerts_of(final)], pa.binary())
-    return pa.table([columns[name] for name in schema.names], schema=schema)
+    return completed(data_set, pa.table(columns))
+
+
+def completed(data_set: str, part: pa.Table) -> pa.Table:
+    """Rows that wait with every column; one that they do not have is unknown."""
+    columns = [
+        part.column(field.name) if field.name in part.column_names
+        else pa.nulls(len(part), field.type)
+        for field in PART_SCHEMAS[data_set]
+    ]  # fmt: skip
+    return pa.table(columns, PART_SCHEMAS[data_set].names).cast(PART_SCHEMAS[data_set])
 
 
 Columns = dict[str, pa.Array]

