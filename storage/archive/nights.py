@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from storage.archive.errors import ArchiveError
 
-HALF_DAY_S = 43_200.0
+_DAY_S = 86_400.0
 
-NIGHT_BEGINS_S = {"ztf": 0.0, "lsst": HALF_DAY_S}
+NIGHT_BEGINS_S = {"ztf": 0.0, "lsst": 0.5 * _DAY_S}
 """When a night's date begins [s after 0 h UTC]: ZTF names a night by its UTC date; Rubin's
 ``day_obs`` changes at noon UTC."""
 
@@ -18,8 +19,13 @@ _DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}")
 
 def night_of(survey: str, time_unix_s: float) -> str:
     """Date of the night of an exposure, ``YYYYMMDD``, as the survey counts."""
-    begin_unix_s = time_unix_s - NIGHT_BEGINS_S[survey]
-    return f"{datetime.fromtimestamp(begin_unix_s, UTC):%Y%m%d}"
+    return _date_of((time_unix_s - NIGHT_BEGINS_S[survey]) // _DAY_S)
+
+
+@lru_cache(maxsize=64)
+def _date_of(day: float) -> str:
+    """Date of a day since 1970: each alert of a stream asks for that of the same few."""
+    return f"{datetime.fromtimestamp(_DAY_S * day, UTC):%Y%m%d}"
 
 
 def night_named(text: str) -> str:
