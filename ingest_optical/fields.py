@@ -200,6 +200,10 @@ class Fields:
             return rows.values(columns)
         return [tuple(map(row.get, columns)) for row in rows]
 
+    def of(self, record: Mapping[str, object]) -> Fields:
+        """These fields if it is their record, else those of a record by the same rules."""
+        return self if record is self._record else self.inner(record)
+
     def inner(self, record: Mapping[str, object]) -> Fields:
         """A record of this one's, to be read by the same rules."""
         return Fields(record, self.packet, self._unknown)

@@ -119,22 +119,22 @@ class LsstLook(FirstLook):
 
     survey = SURVEY
 
+    # Remembered by hand: a cached_property of Python 3.11 takes a lock.
+    _alert_id: str | None = None
+    _position_deg: tuple[float, float] | None = None
+    _detection: Detection | None = None
+    _object_id: str | None = None
+    _is_linked = True
+
     def __init__(self, fields: Fields, source: Fields, schema_version: str) -> None:
         self.fields = fields
         self.source = source
         self._schema_version = schema_version
-        self._alert_id: str | None = None
-        self._position_deg: tuple[float, float] | None = None
-        self._detection: Detection | None = None
-        self._object_id: str | None = None
-        self._is_linked = True
 
     @property
     def schema_version(self) -> str:
         """Version of the writer."""
         return self._schema_version
-
-    # Remembered by hand: a cached_property of Python 3.11 takes a lock.
 
     @property
     def alert_id(self) -> str:
@@ -185,7 +185,7 @@ class LsstLook(FirstLook):
     def with_past(self, record: Mapping[str, object], max_points: int | None) -> Alert:
         """From the earlier and the forced sources, the object and the ephemeris."""
         self._read_at_once()
-        fields, source = self.fields.inner(record), self.source
+        fields, source = self.fields.of(record), self.source
         past = past_of(fields, source, max_points is None)
         history, limits, forced = ((), (), ()) if past is NO_PAST else self._of(past, max_points)
         return self.alert_of(
