@@ -50,11 +50,14 @@ def mjd_tdb_of(time_unix_s: float) -> float:
     return tt_s / DAY_S + UNIX_EPOCH_MJD
 
 
+@lru_cache(maxsize=256)
 def observer_at(site: Site, time_unix_s: float) -> Observer:
     """A site at a time, by SOFA's Earth (epv00), turned with UTC for UT1.
 
     The Earth is good to 11 km, which is 0.15 arcsec for a body at 0.1 au and less farther off. UT1
     lies within 0.9 s of UTC, which moves a site by at most 0.4 km, and polar motion by 20 m.
+    Those of the last times are remembered, because the alerts of an exposure share one; nobody
+    writes into them.
     """
     mjd_tdb = mjd_tdb_of(time_unix_s)
     earth, _ = erfa.epv00(MJD_ZERO_JD, mjd_tdb)

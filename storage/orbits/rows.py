@@ -17,6 +17,9 @@ from storage.orbits.errors import MalformedOrbitError
 
 Row = Mapping[str, Any]
 
+MAX_NAME = 64
+"""Longest designation; those of the Minor Planet Center have at most some 20 letters."""
+
 
 def orbit_of_row(row: object, record: str) -> Orbit:
     """The orbit in a row of any of the kinds.
@@ -87,6 +90,8 @@ def _text(row: Row, record: str, *fields: str) -> str:
     for field in fields:
         said = row.get(field)
         if isinstance(said, str) and said.strip():
+            if len(said) > MAX_NAME:
+                raise MalformedOrbitError(record, f"{field} has at most {MAX_NAME} letters", said)
             return said.strip()
     raise MalformedOrbitError(record, f"{' or '.join(fields)} must be known", row.get(fields[0]))
 

@@ -163,6 +163,7 @@ def test_a_row_of_the_extended_file_says_the_same_elements():
         ({**TABLE, "q": -1.0}, "perihelion distance must lie in 0.001..100,000 au"),
         ({**TABLE, "h": "17"}, "h must be a number"),
         ({**TABLE, "designation": " "}, "designation or unpacked_primary"),
+        ({**TABLE, "designation": "x" * 65}, "designation has at most 64 letters"),
         ({**EXTENDED, "a": -3.0}, "a minor planet goes around"),
         ({**EXTENDED, "Epoch": 61000.0}, "epoch must lie in 1800..2200"),
     ],
