@@ -71,6 +71,8 @@ def orbits_rows(effort: Effort, n_orbits: int, folder: Path) -> Iterator[Row]:
     yield Row("orbits-first-look", 1e3 * median(first), "ms")
     yield Row("orbits-first-look-worst", 1e3 * max(first), "ms")
     yield Row("orbits-next-look", 1e3 * median(again), "ms")
+    static = [_seconds(lambda p=p: sky.near(*p, TIME_UNIX_S)) for p in places]
+    yield Row("orbits-next-look-nothing-near", 1e3 * median(static), "ms")
     yield Row("orbits-memory", (psutil.Process().memory_info().rss - before) / _MB, "MB")
 
 
