@@ -12,9 +12,16 @@ from correlator.alert import Alert
 from correlator.errors import ConfigurationError, MalformedPacketError
 from correlator.wire import to_json
 from ingest_optical.decoder import Rejected, admit, decode
-from ingest_optical.packets import RawPacket, read_packets
+from ingest_optical.packets import (
+    MAX_CHUNK_BYTES,
+    MAX_GROUP_VALUES,
+    RawPacket,
+    read_packets,
+)
+from ingest_optical.parquet_pages import claims_of
 from ingest_vo.reader import MAX_PACKET_BYTES, to_notice
 from storage.archive import SURVIVORS
+from storage.archive.alert_columns import COLUMNS
 from storage.archive.errors import ArchiveError
 from storage.archive.reading import data_set_of, survivors_in
 from storage.catalogs.tagger import Tag, untagged
@@ -172,6 +179,7 @@ def _survivors(path: Path, archive: Archive) -> list[Alert] | None:
         if data_set is None:
             return None
         if data_set == SURVIVORS:
+            _check_claims(path)
             return list(survivors_in(path))
         rule = _NO_PAST
         reason = f"{path}: {rule}"
@@ -179,6 +187,22 @@ def _survivors(path: Path, archive: Archive) -> list[Alert] | None:
         rule, reason = error.rule, str(error)
     archive.refusals.append(Refusal(str(path), reason, rule, read_notice_file(path)))
     return []
+
+
+def _check_claims(path: Path) -> None:
+    """Refuse a file that claims to hold more than any of ours, before memory is taken for it."""
+    try:
+        with path.open("rb") as file:
+            claims = claims_of(file, {column.name for column in COLUMNS})
+    except ValueError as error:
+        raise ArchiveError(path, "its files are as they were written", error) from error
+    for claim in claims:
+        if claim.n_values > MAX_GROUP_VALUES or claim.largest_bytes > MAX_CHUNK_BYTES:
+            rule = (
+                f"a row group must have at most {MAX_GROUP_VALUES} values and {MAX_CHUNK_BYTES} "
+                "bytes a column"
+            )
+            raise ArchiveError(path, rule, claim)
 
 
 def _alerts(path: Path, archive: Archive) -> Iterator[Alert]:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from correlator.service import archived
+from correlator.service import archive, archived
 from correlator.service.archive import archive_files, read_alerts, read_archive
 from correlator.service.cli import correlator
 from correlator.wire import to_json
@@ -139,10 +139,10 @@ def test_a_command_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(
 
 
 def test_a_cone_is_copied_into_a_file(kept, tmp_path):
-    archive = kept[0] / "archive"
+    folder = kept[0] / "archive"
     for ending in ("csv", "parquet"):
         code, report = said(
-            "read", archive, "--cone", "60,-40,2", "--nights", "2024-01-15..20240116",
+            "read", folder, "--cone", "60,-40,2", "--nights", "2024-01-15..20240116",
             "--out", tmp_path / f"near.{ending}",
         )  # fmt: skip
         assert (code, report["n_rows"]) == (0, 1)
@@ -221,3 +221,11 @@ def test_a_broken_file_of_survivors_is_refused_and_the_others_are_read(kept, tmp
     [refusal] = found.refusals
     assert refusal.packet_name == str(files[0])
     assert found.n_alerts == 9 - len(table)
+
+
+def test_a_file_that_claims_to_hold_too_much_is_refused_before_it_is_read(kept, monkeypatch):
+    monkeypatch.setattr(archive, "MAX_GROUP_VALUES", 20)
+    monkeypatch.setattr(archive, "survivors_in", None)
+    [path, *_] = (kept[0] / "archive" / SURVIVORS).rglob("*.parquet")
+    [refusal] = read_archive([path]).refusals
+    assert refusal.rule.startswith("a row group must have at most 20 values")

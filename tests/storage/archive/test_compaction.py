@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 
@@ -214,6 +215,21 @@ def test_a_night_of_a_former_release_takes_more_rows(tmp_path):
             pq.write_table(table.select(known), path)
     write(tmp_path, some[4:])
     compact_all(tmp_path)
+    write(tmp_path / "whole", some)
+    compact_all(tmp_path / "whole")
+    assert contents(tmp_path / "whole") == contents(tmp_path)
+
+
+def test_a_compaction_may_run_while_others_write(tmp_path):
+    some = a_night(120)
+    pieces = [some[at : at + 10] for at in range(0, 120, 10)]
+    with ThreadPoolExecutor(2) as writers:
+        jobs = [writers.submit(write, tmp_path, piece) for piece in pieces]
+        while not all(job.done() for job in jobs):
+            compact(tmp_path, "20240115")
+    for job in jobs:
+        job.result()
+    compact(tmp_path, "20240115")
     write(tmp_path / "whole", some)
     compact_all(tmp_path / "whole")
     assert contents(tmp_path / "whole") == contents(tmp_path)
