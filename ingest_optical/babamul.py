@@ -2,8 +2,8 @@
 
 The fluxes are in 1e-6 nJy, whatever the documentation says: they follow from the magnitudes in the
 same packet, which is checked. An earlier detection has a time and a filter and no ``candid``, so
-these are what names it, and the alert's own detection too; in an object that is also read from
-ZTF's own packets each detection would count twice.
+these are what names it, the alert's own detection and the forced photometry too; in an object that
+is also read from ZTF's own packets each would count twice.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from correlator.alert import Alert, Detection, Limit, flux_of_mag, mag_of_flux
+from correlator.alert import Alert, Detection, ForcedMeasurement, Limit, flux_of_mag, mag_of_flux
 from ingest_optical.fields import MIN_FLUX_ERR_NJY, Fields
 from ingest_optical.lightcurve import (
+    FORCED_N_SIGMA,
     first_positive_unix_s,
+    ordered_forced,
     ordered_history,
     ordered_limits,
+    trimmed_forced,
     trimmed_history,
     trimmed_limits,
 )
@@ -31,8 +34,8 @@ VERSION = "babamul"
 
 PREFIX_FIELDS = ("candid", "objectId", "candidate")
 
-WHOLE_FIELDS = (*PREFIX_FIELDS, "prv_candidates", "prv_nondetections")
-"""What the whole alert needs; forced photometry has no ids, and nobody claimed a detection."""
+WHOLE_FIELDS = (*PREFIX_FIELDS, "prv_candidates", "prv_nondetections", "fp_hists")
+"""What the whole alert needs."""
 
 NJY_A_UNIT = 1e-6
 """Unit of its fluxes [nJy]: BOOM multiplies microjansky by 1e9 (zero point 23.9)."""
@@ -67,15 +70,23 @@ class BabamulLook(ZtfLook):
         return replace(detection, source_id=_name(self._candidate, detection.band))
 
     def with_past(self, record: Mapping[str, object], max_points: int | None) -> Alert:
-        """From ``prv_candidates`` and ``prv_nondetections``."""
+        """From ``prv_candidates``, ``prv_nondetections`` and ``fp_hists``."""
         self._check_unit()
         fields, own = self.fields.inner(record), self.detection
-        rows = map(_detection, fields.rows("prv_candidates"))
-        history = ordered_history(rows, own.source_id)
+        found = list(map(_detection, fields.rows("prv_candidates")))
+        history = ordered_history(found, own.source_id)
         limits = ordered_limits(map(_limit, fields.rows("prv_nondetections")))
         onset_unix_s = first_positive_unix_s((own, *history))
+        forced = ordered_forced(f for f in map(_forced, fields.rows("fp_hists")) if f is not None)
+        if max_points is not None:  # a detection or a limit of the image says it as well
+            taken = {own.source_id, *(d.source_id for d in found)}
+            forced = tuple(
+                f for f in forced if f.forced_id not in taken and abs(f.snr) >= FORCED_N_SIGMA
+            )
         return self.to_alert(
-            trimmed_history(history, max_points), trimmed_limits(limits, onset_unix_s, max_points)
+            trimmed_history(history, max_points),
+            trimmed_limits(limits, onset_unix_s, max_points),
+            trimmed_forced(forced, own.time_unix_s, max_points),
         )
 
     def _check_unit(self) -> None:
@@ -109,6 +120,16 @@ def _detection(row: Fields) -> Detection:
         band=band,
         flux_njy=NJY_A_UNIT * row.known_number("psfFlux"),
         flux_err_njy=None if error_njy is None or error_njy < MIN_FLUX_ERR_NJY else error_njy,
+    )
+
+
+def _forced(row: Fields) -> ForcedMeasurement | None:
+    flux, error = row.number("psfFlux"), row.number("psfFluxErr")
+    if flux is None or error is None or NJY_A_UNIT * error < MIN_FLUX_ERR_NJY:
+        return None
+    band = _band(row)
+    return ForcedMeasurement(
+        _name(row, band), _mid_unix_s(row), band, NJY_A_UNIT * flux, NJY_A_UNIT * error
     )
 
 

@@ -84,7 +84,7 @@ BABAMUL = Form(
     prefix=babamul.PREFIX_FIELDS,
     whole=babamul.WHOLE_FIELDS,
     wanted=None,
-    past=frozenset({"prv_candidates", "prv_nondetections"}),
+    past=frozenset({"prv_candidates", "prv_nondetections", "fp_hists"}),
     look=_look_at_babamul,
 )
 BABAMUL_LSST = Form(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import statistics
 
 import fastavro
 import orjson
@@ -77,6 +78,25 @@ def test_a_non_detection_has_a_limit_of_five_of_its_errors():
     assert (limit.n_sigma, limit.band) == (5.0, "g")
 
 
+FORCED = [
+    row(JD - 1.0, 19.0),  # of the image of the earlier detection
+    row(JD - 2.0, 20.0, "g", snr=2.9),
+    row(JD - 3.0, 20.0, "g", -1.0, snr=5.0),
+    {**row(JD - 4.0), "psfFlux": None},
+    {**row(JD - 5.0), "psfFluxErr": 0.0},
+]
+
+
+@pytest.mark.parametrize(("max_points", "days"), [(128, [3.0]), (None, [3.0, 2.0, 1.0])])
+def test_the_forced_photometry_of_babamul_is_told_where_nothing_else_says_it(max_points, days):
+    record = {**babamul_record([row(JD - 1.0)], ()), "fp_hists": FORCED}
+    alert = babamul.to_first_look(record, "p").with_past(record, max_points)
+    seen = [(alert.time_unix_s - f.time_unix_s) / 86_400.0 for f in alert.forced]
+    assert seen == pytest.approx(days, abs=1e-6)
+    assert alert.forced[0].flux_njy == pytest.approx(-flux_of_mag(20.0))
+    assert alert.forced[0].snr == pytest.approx(-5.0)
+
+
 @pytest.mark.parametrize(
     ("values", "rule"),
     [
@@ -109,11 +129,16 @@ def test_a_real_alert_of_babamul_says_what_its_magnitudes_say(real_data):
             brightest = max(of_band, key=lambda d: d.flux_njy)
             assert brightest.mag_ab == pytest.approx(peak["peak_mag"], abs=1e-4)
             assert brightest.mag_err_ab == pytest.approx(peak["peak_mag_err"], rel=1e-3)
+    # Of the images with a detection, the forced flux says the same.
+    by_name = {d.source_id: d.flux_njy for d in alert.history}
+    both = [f.flux_njy / by_name[f.forced_id] for f in alert.forced if f.forced_id in by_name]
+    assert (len(alert.forced), len(both)) == (114, 64)
+    assert statistics.median(both) == pytest.approx(1.0, abs=0.02)
     # Images reach 19 to 21 mag; one in cloud, or in the Moon's light, less.
     assert all(15.0 < limit.mag_ab < 21.5 for limit in alert.limits)
     # `jdstarthist` is the beginning of the exposure of the first one.
     assert alert.history[0].time_unix_s - alert.survey_first_unix_s == pytest.approx(15.0)
-    alone = dataclasses.replace(alert, history=(), limits=())
+    alone = dataclasses.replace(alert, history=(), limits=(), forced=())
     assert decode_prefix(packet) == alone
 
 
