@@ -22,13 +22,12 @@ from ingest_optical.lightcurve import (
     trimmed_history,
     trimmed_limits,
 )
+from ingest_optical.ztf_forced import FORCED_FIELDS, forced_of
 from ingest_optical.ztf_photometry import (
-    FORCED_FIELDS,
     UNKNOWN,
     band_of,
     detection_of,
     exposure_s_of,
-    forced_of,
     limit_mag_ab_of,
     mid_unix_s_of,
     past_of,

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-from correlator.alert import AB_ZERO_POINT_NJY, Detection, ForcedMeasurement, Limit, flux_of_mag
+from correlator.alert import Detection, Limit, flux_of_mag
 from ingest_optical.fields import MAX_EXPOSURE_S, MAX_NUMBER, MIN_FLUX_ERR_NJY, Fields
-from ingest_optical.lightcurve import (
-    FORCED_N_SIGMA,
-    ordered_forced,
-    ordered_history,
-    ordered_limits,
-)
+from ingest_optical.lightcurve import ordered_history, ordered_limits
 from ingest_optical.timescales import (
     DAY_S,
     EARLIEST_UNIX_S,
@@ -36,8 +30,8 @@ BANDS = {1: "g", 2: "r", 3: "i"}
 
 _POSITIVE = {"t": True, "1": True, "true": True, "f": False, "0": False, "false": False}
 
-_FIRST_JD = UNIX_EPOCH_JD + EARLIEST_UNIX_S / DAY_S + 1.0
-_LAST_JD = UNIX_EPOCH_JD + LATEST_UNIX_S / DAY_S - 1.0
+FIRST_JD = UNIX_EPOCH_JD + EARLIEST_UNIX_S / DAY_S + 1.0
+LAST_JD = UNIX_EPOCH_JD + LATEST_UNIX_S / DAY_S - 1.0
 """A day inside the times that can be, so that no rounding decides."""
 
 
@@ -118,64 +112,6 @@ def past_of(fields: Fields, own_id: int) -> tuple[tuple[Detection, ...], tuple[L
     return ordered_history(detections, str(own_id)), ordered_limits(limits)
 
 
-FORCED_FIELDS = (
-    *("pid", "jd", "exptime", "fid"),
-    *("forcediffimflux", "forcediffimfluxunc", "magzpsci", "procstatus"),
-)
-"""What is read of a row of the forced photometry."""
-
-_GOOD_STATUS = "0"
-"""``procstatus`` of forced photometry without a warning (ZTF alert schema)."""
-
-
-def forced_of(fields: Fields, candidate: Fields, all_forced: bool) -> tuple[ForcedMeasurement, ...]:
-    """Forced photometry of the same place (``fp_hists``), by time.
-
-    Fluxes are in counts; ``magzpsci`` is the magnitude of one count a exposure. What has a
-    warning, no error or no zero point is left out: its flux is -99999.
-
-    Parameters
-    ----------
-    fields
-        The whole record.
-    candidate
-        The alert's own candidate.
-    all_forced
-        Whether those are wanted too that a detection or a limit of the same image says.
-    """
-    if fields.is_empty("fp_hists"):
-        return ()
-    seen: set[object] = set()
-    if not all_forced:  # an image has one jd, to the last bit
-        seen = {candidate.raw("jd")}
-        past = fields.table("prv_candidates", ("jd", "candid"))
-        seen |= {jd for jd, candid in past if candid is not None}
-    rows = fields.table("fp_hists", FORCED_FIELDS)
-    found = [_forced(fields, values) for values in rows if values[1] not in seen]
-    return ordered_forced(
-        f for f in found if f is not None and (all_forced or abs(f.snr) >= FORCED_N_SIGMA)
-    )
-
-
-def _forced(fields: Fields, values: Sequence[object]) -> ForcedMeasurement | None:
-    # Not by the record's own rules: a flux of -999 counts is one.
-    row = Fields(dict(zip(FORCED_FIELDS, values, strict=True)), fields.packet)
-    status = row.raw("procstatus")
-    flux_dn, error_dn = row.number("forcediffimflux"), row.number("forcediffimfluxunc")
-    zero_point, image = row.number("magzpsci"), row.integer("pid")
-    if str(status).strip() != _GOOD_STATUS or flux_dn is None or error_dn is None:
-        return None
-    if zero_point is None or not 0.0 < zero_point < 40.0 or image is None or error_dn <= 0.0:
-        return None
-    njy_a_count = 10.0 ** (0.4 * (AB_ZERO_POINT_NJY - zero_point))
-    flux_njy, error_njy = flux_dn * njy_a_count, error_dn * njy_a_count
-    if error_njy < MIN_FLUX_ERR_NJY:
-        return None
-    if max(abs(flux_njy), error_njy) > MAX_NUMBER:
-        raise row.malformed(f"forcediffimflux must be at most {MAX_NUMBER:g} nJy", flux_dn)
-    return ForcedMeasurement(str(image), mid_unix_s_of(row), band_of(row), flux_njy, error_njy)
-
-
 def _usual(
     jd: object, fid: object, candid: object, exptime: object, diffmaglim: object, *measured: object
 ) -> Detection | Limit | None:
@@ -183,7 +119,7 @@ def _usual(
 
     The same as :func:`_looked_at_closely`, wherever it is not None.
     """
-    if type(jd) is not float or not _FIRST_JD < jd < _LAST_JD or type(fid) is not int:
+    if type(jd) is not float or not FIRST_JD < jd < LAST_JD or type(fid) is not int:
         return None
     if exptime is None:
         exptime = EXPOSURE_S

@@ -3,9 +3,15 @@
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from correlator.alert import ForcedMeasurement
 from correlator.errors import MalformedAlertError
+from ingest_optical.fields import Fields
 from ingest_optical.ztf import to_alert
+from ingest_optical.ztf_forced import _UNUSUAL, FORCED_FIELDS, _forced, _usual_forced
+from ingest_optical.ztf_photometry import UNKNOWN
 from tests.ingest_optical.packet_factory import ZTF_CANDIDATE, ztf_non_detection, ztf_record
 
 JD = ZTF_CANDIDATE["jd"]
@@ -115,3 +121,49 @@ def test_a_packet_without_forced_photometry_has_none():
 def test_forced_photometry_that_is_no_array_is_refused():
     with pytest.raises(MalformedAlertError, match="fp_hists must be an array of records"):
         to_alert({**ztf_record(), "fp_hists": 3}, "p")
+
+
+odd = st.sampled_from(
+    [None, UNKNOWN, -999, 0, 1, True, "", "x", math.nan, math.inf, -1.0, 1e31, 2**63]
+)
+forced_changes = st.fixed_dictionaries(
+    {},
+    optional={
+        "pid": st.integers(-1, 2**63) | odd,
+        "jd": st.floats(2447892.0, 2488070.0) | odd,
+        "exptime": st.none() | st.floats(0.0, 90_000.0) | odd,
+        "fid": st.integers(0, 4) | odd,
+        "forcediffimflux": st.floats(-1e6, 1e6) | st.just(-99999.0) | odd,
+        "forcediffimfluxunc": st.floats(0.0, 1e3) | st.sampled_from([-99999.0, 1e-30]) | odd,
+        "magzpsci": st.floats(-1.0, 41.0) | odd,
+        "procstatus": st.sampled_from(["0", " 0", "56", "0,57"]) | odd,
+    },
+)
+
+
+def forced_carefully(row):
+    try:
+        return _forced(Fields(row, "p", UNKNOWN), tuple(map(row.get, FORCED_FIELDS)))
+    except MalformedAlertError as error:
+        return error.rule
+
+
+@settings(max_examples=600)
+@given(forced_changes, st.sampled_from([0.0, 3.0]))
+def test_forced_photometry_is_read_quickly_as_it_is_carefully(changes, least_snr):
+    row = {**ROW, **changes}
+    quick = _usual_forced(least_snr, *map(row.get, FORCED_FIELDS))
+    careful = forced_carefully(row)
+    if quick is _UNUSUAL:
+        return
+    if quick is None:
+        # Not wanted, and not judged any further.
+        assert not isinstance(careful, ForcedMeasurement) or abs(careful.snr) < least_snr
+    else:
+        assert quick == careful
+
+
+def test_a_usual_forced_measurement_is_read_quickly():
+    quick = _usual_forced(3.0, *map(ROW.get, FORCED_FIELDS))
+    assert quick == forced_carefully(ROW)
+    assert isinstance(quick, ForcedMeasurement)
