@@ -12,7 +12,7 @@ from correlator.alert import ForcedMeasurement, Limit, mag_of_flux
 from correlator.errors import MalformedAlertError
 from correlator.object import apply_alert, object_of
 from correlator.wire import alerts_of_json, of_json, to_json
-from ingest_optical.decoder import admit, decode, decode_prefix
+from ingest_optical.decoder import admit, decode, decode_prefix, look_at
 from ingest_optical.packets import RawPacket, read_packets
 from tests.ingest_optical.packet_factory import LSST_SOURCE, container, lasair_object
 
@@ -284,6 +284,16 @@ def test_real_records_of_a_filters_topic_are_their_newest_sources(real_data):
         assert alert.detection.flux_njy == sources[-1]["psfFlux"]
         earlier = [str(source["diaSourceId"]) for source in sources[:-1]]
         assert [d.source_id for d in alert.history] == earlier
+
+
+def test_an_image_is_named_where_the_record_names_it():
+    """As the edge counts exposures: a lite light curve does not say which image it was."""
+    said, unsaid = look_at(babamul()), look_at(lite(lite_row(0.0)))
+    assert said.image_id == f"{LSST_SOURCE['visit']}/{LSST_SOURCE['detector']}"
+    assert unsaid.image_id is None
+    for look in (said, unsaid):
+        assert look.image.band == "i"
+        assert look.image.time_unix_s == pytest.approx(UNIX_S, abs=1e-5)
 
 
 def test_a_file_with_a_record_of_a_topic_is_read(tmp_path):
