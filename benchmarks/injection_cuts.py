@@ -14,6 +14,7 @@ from benchmarks.injection_peers import (
     fink_kilonova,
     fink_orphan,
     fink_rate,
+    is_near_galaxy,
     ztfrest,
 )
 from correlator.alert import Alert
@@ -65,6 +66,16 @@ def by_score(name: str) -> Judge:
         return _spread(known, _if_open(known, [s[name].value for s in known.scores]))
 
     return judge
+
+
+def near_galaxy(judge: Judge) -> Judge:
+    """A judge of what is near a galaxy, as Fink asks for it with Rubin."""
+
+    def narrowed(known: Known) -> Values:
+        rows = zip(judge(known), known.tonight, strict=True)
+        return [v if is_near_galaxy(alerts[-1].surroundings) else None for v, alerts in rows]
+
+    return narrowed
 
 
 def by_class(classes: frozenset[ObjectClass]) -> Judge:
@@ -140,7 +151,7 @@ OURS = (
     Cut("orphan-afterglow", "score orphan-afterglow", _score_only("orphan-afterglow")),
 )
 
-PEERS: Mapping[str, Sequence[Cut]] = {
+OF_SURVEY: Mapping[str, Sequence[Cut]] = {
     "ztf": (
         Cut("fink-kilonova", "Fink kn_candidates", by_alerts(fink_kilonova), is_ours=False),
         Cut("fink-rate", "Fink rate_based_kn", by_alerts(fink_rate), is_ours=False),
@@ -148,6 +159,13 @@ PEERS: Mapping[str, Sequence[Cut]] = {
         Cut("ztfrest", "ZTFReST rates", by_alerts(ztfrest), is_ours=False),
     ),
     "lsst": (
+        Cut(
+            "kilonova-host",
+            "score kilonova >= 0, open class, near a galaxy",
+            near_galaxy(by_score("kilonova")),
+            0.0,
+            is_graded=True,
+        ),
         Cut(
             "fink-extragalactic-new",
             "Fink extragalactic_new",
@@ -161,4 +179,4 @@ PEERS: Mapping[str, Sequence[Cut]] = {
 
 def cuts_of(survey: str) -> tuple[Cut, ...]:
     """Every cut for a survey, ours first."""
-    return (*OURS, *PEERS[survey])
+    return (*OURS, *OF_SURVEY[survey])

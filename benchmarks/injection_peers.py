@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from correlator.alert import Alert, Detection
+from correlator.alert import Alert, Detection, Surroundings
 from correlator.features import features_of
 from correlator.features.place import galactic_latitude_deg
 from correlator.object import object_of
@@ -107,7 +107,7 @@ def fink_extragalactic_new(alert: Alert) -> bool:
     """Fink's extragalactic_new for Rubin: near a galaxy, young, rising or fading fast."""
     near, age_d = alert.surroundings, _age_d(alert)
     mag, flux_err = alert.detection.mag_ab, alert.detection.flux_err_njy
-    gaia, sep = near.gaia_sep_arcsec, near.star_sep_arcsec
+    gaia = near.gaia_sep_arcsec
     if (
         rejections(alert, PRESETS["rubin-good"])
         or near.solar_system_name is not None
@@ -117,9 +117,7 @@ def fink_extragalactic_new(alert: Alert) -> bool:
         or not age_d < YOUNG_D
         or abs(_latitude_deg(alert)) <= 20.0
         or (gaia is not None and gaia <= 1.0)
-        or sep is None
-        or sep > GALAXY_SEP_ARCSEC
-        or (near.star_score or 0.0) >= 0.5
+        or not is_near_galaxy(near)
     ):
         return False
     band = alert.detection.band
@@ -128,6 +126,12 @@ def fink_extragalactic_new(alert: Alert) -> bool:
         return False
     rate = (points[-1][1] - points[-2][1]) / (points[-1][0] - points[-2][0])
     return rate > FINK_LSST_FADE.get(band, 0.2) or (rate < -0.2 and age_d < 3.0)
+
+
+def is_near_galaxy(near: Surroundings) -> bool:
+    """Whether the nearest reference source is near enough, and no star."""
+    sep, score = near.star_sep_arcsec, near.star_score
+    return sep is not None and sep <= GALAXY_SEP_ARCSEC and (score or 0.0) < 0.5
 
 
 Points = Sequence[tuple[float, float, float]]

@@ -7,6 +7,7 @@ from benchmarks.injection_peers import (
     fink_kilonova,
     fink_orphan,
     fink_rate,
+    is_near_galaxy,
     slope,
     ztfrest,
 )
@@ -98,6 +99,13 @@ def test_the_orphan_filter_of_fink_wants_three_faint_detections_that_fade():
     assert fink_orphan(a_fading(*three, age_d=2.1))
     assert not fink_orphan(a_fading(*three[:2], age_d=0.1))
     assert not fink_orphan(a_fading(*three[:2], (2.0, "r", 18.2), age_d=2.1))
+
+
+def test_near_a_galaxy_is_near_what_is_no_star():
+    assert is_near_galaxy(GALAXY)
+    assert not is_near_galaxy(STAR)
+    assert not is_near_galaxy(Surroundings(star_score=0.1, star_sep_arcsec=16.0))
+    assert not is_near_galaxy(Surroundings())
 
 
 def test_the_extragalactic_filter_of_fink_for_rubin():

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.injection_cuts import Cut, by_features, by_score, cuts_of
+from benchmarks.injection_cuts import Cut, by_features, by_score, cuts_of, near_galaxy
 from benchmarks.injection_models import model_cut
 from benchmarks.injection_nights import (
     FieldResult,
@@ -18,6 +18,7 @@ from benchmarks.injection_nights import (
     known_by_night,
     looked_up,
 )
+from benchmarks.injection_peers import is_near_galaxy
 from benchmarks.injection_tables import LABELS, rows_of, tables_of
 from benchmarks.injections import Outcome, Tally, count_interval, evaluate, share_interval
 from benchmarks.injections_command import injections_command, outcome_of
@@ -171,6 +172,17 @@ def test_any_function_of_features_can_be_a_cut(field):
     found = outcome.tallies["fading"].best
     assert len(found) == len(field.labels)
     assert np.isfinite(found).any()
+
+
+def test_a_host_can_be_asked_for(field):
+    known = field.nights[0]
+    everyone = near_galaxy(lambda known: [1.0] * len(known))(known)
+    near = [is_near_galaxy(alerts[-1].surroundings) for alerts in known.tonight]
+    assert [v == 1.0 for v in everyone] == near
+    assert True in near
+    assert False in near
+    kinds = {field.kinds[source] for source, v in zip(known.sources, everyone, strict=True) if v}
+    assert Kind.FLARE not in kinds
 
 
 def test_a_model_of_the_folder_is_one_more_cut(field, tmp_path):
