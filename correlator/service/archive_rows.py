@@ -34,13 +34,18 @@ def check_out(out: Path) -> None:
 def write_rows(selection: Selection, out: Path) -> int:
     """Write what was selected; how many rows.
 
-    In CSV lists, structs and maps are JSON.
+    In CSV lists, structs and maps are JSON. The file has its name when it is whole.
     """
     n_rows = 0
-    with _writing(out, selection.schema) as write:
-        for table in selection.tables():
-            write(table)
-            n_rows += len(table)
+    half = out.with_name(f".half-{out.name}")
+    try:
+        with _writing(half, selection.schema) as write:
+            for table in selection.tables():
+                write(table)
+                n_rows += len(table)
+        half.replace(out)
+    finally:
+        half.unlink(missing_ok=True)
     return n_rows
 
 

@@ -59,17 +59,27 @@ class Compacted:
     n_files: int
 
 
-def compact(root: Path, night: str) -> list[Compacted]:
+def compact(root: Path, night: str, again: bool = False) -> list[Compacted]:
     """Make the catalogues of a night of all that waits and of those that are there.
 
     What is written meanwhile waits for the next time. A crash leaves the old catalogue or the new
     one, and what waited is taken away only when both new ones are there. Memory holds 16 bytes for
     each row, and of the rows what ``CHUNK_BYTES`` and ``SIZES`` say.
 
+    Parameters
+    ----------
+    root
+        Folder of the archive.
+    night
+        ``YYYYMMDD``.
+    again
+        Whether a catalogue is made anew of which nothing waits: with the features and scores of
+        this release.
+
     Returns
     -------
     list
-        One for each data set that has rows; none when nothing waits.
+        One for each data set that was made; none when nothing waits.
 
     Raises
     ------
@@ -83,7 +93,7 @@ def compact(root: Path, night: str) -> list[Compacted]:
             place = night_folder(root, data_set, night)
             _recover(place)
             parts = list(of_data_set(waiting, data_set))
-            if parts:
+            if parts or (again and place.exists()):
                 done.append(_compact(place, data_set, night, parts))
         for path in waiting:
             path.unlink()

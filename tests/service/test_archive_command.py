@@ -162,8 +162,22 @@ def test_what_an_edge_wrote_is_compacted_by_command(tmp_path):
     assert (code, night["data_set"], night["n_rows"]) == (0, NIGHT, 8)
     assert (survivors["data_set"], survivors["n_rows"]) == (SURVIVORS, 2)
     assert said("compact", tmp_path) == (0, [])
+    before = contents(tmp_path)
+    for path in (tmp_path / SURVIVORS).rglob("*.parquet"):
+        pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["feature_age_d"]), path)
+    assert said("compact", tmp_path, "--again")[1][1]["n_rows"] == 2
+    assert contents(tmp_path) == before
     with pytest.raises(ArchiveError, match="a night is a date"):
         run("compact", tmp_path, "--night", "yesterday")
+
+
+def test_a_file_that_could_not_be_written_to_its_end_is_not_there(kept, tmp_path):
+    shutil.copytree(kept[0] / "archive" / SURVIVORS, tmp_path / SURVIVORS)
+    last = sorted((tmp_path / SURVIVORS).rglob("*.parquet"))[-1]
+    last.write_bytes(last.read_bytes()[:100])
+    with pytest.raises(ArchiveError, match="as they were written"):
+        run("read", tmp_path, "--out", tmp_path / "all.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == [SURVIVORS]
 
 
 @pytest.mark.parametrize(

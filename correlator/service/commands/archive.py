@@ -19,6 +19,7 @@ from correlator.service.settings import Settings
 from ingest_optical.quality import DEFAULT_CUTS, PRESETS
 from storage.archive import DATA_SETS, SURVIVORS
 from storage.archive.compaction import Compacted, compact
+from storage.archive.hats import nights_of
 from storage.archive.nights import night_named, nights_between
 from storage.archive.parts import waiting_nights
 from storage.archive.reading import Cone, Selection, cone_of
@@ -83,14 +84,18 @@ def _tell(nights: list[Compacted]) -> None:
 @archive.command("compact")
 @_folder
 @click.option("--night", "nights", multiple=True, help="YYYYMMDD; default: all that have rows.")
+@click.option("--again", is_flag=True, help="Features and scores anew, of all rows that are there.")
 @json_option
-def compact_command(folder: Path, nights: tuple[str, ...], as_json: bool) -> None:
+def compact_command(folder: Path, nights: tuple[str, ...], again: bool, as_json: bool) -> None:
     """Make the catalogue of a night of what an edge wrote; it may go on writing meanwhile.
 
     Example: correlator archive compact archive/ --night 20240115
     """
-    chosen = [night_named(night) for night in nights] or waiting_nights(folder)
-    done = [each for night in tracked(chosen, "Compacting") for each in compact(folder, night)]
+    known = {n for d in DATA_SETS for n in nights_of(folder, d)} if again else set[str]()
+    chosen = [night_named(night) for night in nights] or sorted({*waiting_nights(folder), *known})
+    done = [
+        each for night in tracked(chosen, "Compacting") for each in compact(folder, night, again)
+    ]
     if as_json:
         print_json([asdict(each) for each in done])
     else:
