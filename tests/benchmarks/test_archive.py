@@ -8,6 +8,7 @@ from benchmarks import archive
 from benchmarks.timing import Effort
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_the_edge_is_compared_with_itself_and_both_data_sets_are_made(real_data, monkeypatch):
     monkeypatch.setattr(archive, "N_PACKETS", {"ztf": 60})

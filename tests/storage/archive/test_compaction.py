@@ -65,7 +65,7 @@ nights = given(
 )
 
 
-@settings(deadline=None, max_examples=4)
+@settings(deadline=None, max_examples=3)
 @nights
 def test_a_night_is_the_same_in_any_order_and_split(
     tmp_path_factory, some, shuffling, sync_at, first_compacted
@@ -144,11 +144,12 @@ def test_a_night_is_cut_into_cells_and_groups_as_hats_names_them(tmp_path, small
         assert (folder / "properties").read_text() == (folder / "hats.properties").read_text()
 
 
+@pytest.mark.slow
 def test_many_parts_make_the_same_night_as_one(tmp_path, small):
-    some = a_night(60)
+    some = a_night(120)
     write(tmp_path / "one", some)
-    write(tmp_path / "many", some, sync_at=range(60))
-    assert len(waiting_files(tmp_path / "many", "20240115")) == 75
+    write(tmp_path / "many", some, sync_at=range(120))
+    assert len(waiting_files(tmp_path / "many", "20240115")) == 150
     compact_all(tmp_path / "one")
     compact_all(tmp_path / "many")
     assert contents(tmp_path / "one") == contents(tmp_path / "many")

@@ -32,7 +32,7 @@ def columns_alone(alerts):
     return pa.table([c.of(alerts) for c in COLUMNS], schema=pa.schema([c.field for c in COLUMNS]))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(st.lists(whole_alerts, max_size=4))
 def test_an_alert_that_is_written_and_read_is_the_same(tmp_path_factory, some):
     path = tmp_path_factory.getbasetemp() / "alerts.parquet"
@@ -40,7 +40,7 @@ def test_an_alert_that_is_written_and_read_is_the_same(tmp_path_factory, some):
     assert [repr(a) for a in alerts_of(pq.read_table(path))] == [repr(a) for a in some]
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=6)
 @given(st.lists(whole_alerts, min_size=1, max_size=3), st.lists(texts, max_size=2).map(tuple))
 def test_final_rows_wait_again_as_they_did(some, reasons):
     rows = [Judged(alert, "fink", reasons, to_json(alert)) for alert in some]
