@@ -46,6 +46,8 @@ def scores_of_many(
     features
         Their features, where they are at hand already.
     """
+    if not objects:
+        return []
     batch = batch_of(objects, features_of_many(objects) if features is None else features)
     by_scorer = [scorer.scores(batch) for scorer in SCORERS]
     names = [scorer.name for scorer in SCORERS]

@@ -15,7 +15,7 @@ from correlator.pair import PairEvidence
 from correlator.policy import Policy
 from correlator.rules import is_let_through, rejections
 from correlator.scored import scored
-from correlator.scorers import SCORERS, class_of, scores_of
+from correlator.scorers import SCORERS, appearances_of, class_of, scores_of, scores_of_many
 from correlator.service.rows import pair_row
 from correlator.wire import PairRecord, of_json, pair_record, to_json
 from tests.builders import an_alert
@@ -112,6 +112,11 @@ def test_scores_change_nothing_else_of_a_pair():
     assert bare == replace(pair, appearance=None)
 
 
+def test_no_object_has_no_score():
+    assert scores_of_many([]) == appearances_of([]) == []
+    assert scored([], POLICY) == []
+
+
 def test_an_object_of_many_events_is_scored_once(monkeypatch):
     asked = []
 
@@ -119,7 +124,6 @@ def test_an_object_of_many_events_is_scored_once(monkeypatch):
         asked.append(len(objects))
         return appearances_of(objects)
 
-    appearances_of = module.appearances_of
     monkeypatch.setattr(module, "appearances_of", counted)
     objects = [an_object(f"ZTF21a{letter}") for letter in "abc"]
     pairs = []
