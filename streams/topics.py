@@ -66,6 +66,19 @@ COINCIDENCES_STATE = Topic(
     None,
 )
 VOEVENTS = Topic("voevents", "coincidence id", "VOEvent 2.0 XML", 1, 31 * DAY_S)
+
+
+def _notices(name: str) -> Topic:
+    value = "notice on GCN's core schema"
+    return Topic(f"coincidence.{name}", "coincidence id and case", value, 1, 31 * DAY_S)
+
+
+COINCIDENCE_ALL = _notices("all")
+COINCIDENCE_GW = _notices("gw")
+COINCIDENCE_GRB = _notices("grb")
+COINCIDENCE_XRAY = _notices("xray")
+COINCIDENCE_NU = _notices("nu")
+COINCIDENCE_TEST = _notices("test")
 SCORES = Topic("scores", "object key", "ScoreRecord", 4, 15 * DAY_S)
 MODELS_STATE = Topic("models.state", "source", "ModelStates", 1, DAY_S)
 HEARTBEAT = Topic("heartbeat", "source", "Heartbeat", 1, DAY_S)
@@ -88,6 +101,12 @@ TOPICS = (
     COINCIDENCES,
     COINCIDENCES_STATE,
     VOEVENTS,
+    COINCIDENCE_ALL,
+    COINCIDENCE_GW,
+    COINCIDENCE_GRB,
+    COINCIDENCE_XRAY,
+    COINCIDENCE_NU,
+    COINCIDENCE_TEST,
     SCORES,
     MODELS_STATE,
     HEARTBEAT,
