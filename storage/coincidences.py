@@ -142,6 +142,18 @@ class CoincidenceStore:
         """Every revision of a coincidence, by case and revision."""
         return self._found(coincidence_id=coincidence_id, case_name=case)
 
+    def before(
+        self, revisions: Iterable[CoincidenceRevision]
+    ) -> dict[tuple[str, str], CoincidenceRevision]:
+        """The revision before each, by id and case; what is not stored any more is left out."""
+        found = {}
+        with self._database.reading() as connection:
+            for r in revisions:
+                key = r.coincidence_id, r.case
+                if (last := _at(connection, key, r.revision - 1)) is not None:
+                    found[key] = last
+        return found
+
     def current(
         self,
         event_key: str | None = None,
@@ -206,11 +218,19 @@ def _current_of_event(connection: Connection, event_key: str) -> _Current:
 
 
 def _with_body(connection: Connection, key: _Key, revision: int) -> CoincidenceRevision:
+    found = _at(connection, key, revision)
+    if found is None:
+        raise LookupError(f"coincidence {key[0]} of {key[1]} has no revision {revision}")
+    return found
+
+
+def _at(connection: Connection, key: _Key, revision: int) -> CoincidenceRevision | None:
     c = coincidences.c
-    found = select(coincidences).where(
+    asked = select(coincidences).where(
         c.coincidence_id == key[0], c.case_name == key[1], c.revision == revision
     )
-    return _revision(connection.execute(found).one())
+    row = connection.execute(asked).one_or_none()
+    return None if row is None else _revision(row)
 
 
 def _changed(

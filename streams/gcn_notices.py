@@ -1,0 +1,110 @@
+"""Published coincidences as notices on GCN's core schema: for the topics and the command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from correlator.notice import Messenger
+from correlator.wire import EventRecord
+from storage.coincidences import CoincidenceRevision
+from storage.store import Store
+from streams.gcn_notice import SCHEMA_URL, Json, document_of, to_bytes
+from streams.outgoing import Outgoing
+from streams.published import chosen, events_of, is_test
+from streams.topics import (
+    COINCIDENCE_ALL,
+    COINCIDENCE_GRB,
+    COINCIDENCE_GW,
+    COINCIDENCE_NU,
+    COINCIDENCE_TEST,
+    COINCIDENCE_XRAY,
+    Topic,
+)
+from streams.voevent import Author
+
+_OF_MESSENGER = {
+    Messenger.GRAVITATIONAL_WAVE: COINCIDENCE_GW,
+    Messenger.GAMMA_RAY: COINCIDENCE_GRB,
+    Messenger.X_RAY: COINCIDENCE_XRAY,
+    Messenger.NEUTRINO: COINCIDENCE_NU,
+}
+
+
+class GCNNoticeDesk:
+    """Writes revisions as notices, with what the store knows of them and of their events.
+
+    Parameters
+    ----------
+    store
+        Where the events and the coincidences are.
+    author
+        Who sends.
+    """
+
+    def __init__(self, store: Store, author: Author) -> None:
+        self._store = store
+        self._author = author
+
+    def records_of(self, revisions: Iterable[CoincidenceRevision]) -> list[Outgoing]:
+        """What is told of revisions on the topics of notices, in their order."""
+        told = list(revisions)
+        before = self._store.coincidences.before([r for r in told if r.body is None])
+        events: dict[str, list[EventRecord]] = {}
+        records = []
+        for revision in told:
+            key = revision.event_key
+            if key not in events:
+                events[key] = events_of(self._store, key)
+            last = before.get((revision.coincidence_id, revision.case))
+            document = self._document(revision, last, events[key])
+            records += _records(document, topics_of(events[key]))
+        return records
+
+    def find(
+        self, coincidence_id: str, case: str | None = None, revision: int | None = None
+    ) -> Json:
+        """The notice of a revision, by default of the latest; its case is needed where there are
+        several.
+
+        Raises
+        ------
+        NoCoincidenceError
+            There is no such revision, or it is of several cases.
+        """
+        history = self._store.coincidences.history(coincidence_id, case)
+        found = chosen(history, coincidence_id, revision)
+        last = [r for r in history if (r.case, r.revision) == (found.case, found.revision - 1)]
+        events = events_of(self._store, found.event_key)
+        return self._document(found, last[0] if last else None, events)
+
+    def _document(
+        self,
+        revision: CoincidenceRevision,
+        before: CoincidenceRevision | None,
+        events: list[EventRecord],
+    ) -> Json:
+        body = revision.body
+        if body is None and before is not None:
+            body = before.body
+        return document_of(revision, body, events, self._author)
+
+
+def topics_of(events: list[EventRecord]) -> tuple[Topic, ...]:
+    """Where a notice goes: all, and each messenger's; tests only to their own."""
+    if is_test(events):
+        return (COINCIDENCE_TEST,)
+    of_messengers = {_OF_MESSENGER.get(event.messenger): None for event in events}
+    return (COINCIDENCE_ALL, *(topic for topic in of_messengers if topic is not None))
+
+
+def _records(document: Json, topics: Iterable[Topic]) -> list[Outgoing]:
+    """One record a topic, with headers that a reader can choose by without reading the value."""
+    (key,) = document["id"]
+    headers = (
+        ("schema", SCHEMA_URL.encode()),
+        ("content-type", b"application/json"),
+        ("alert_type", document["alert_type"].encode()),
+        ("revision", str(document["record_number"]).encode()),
+    )
+    value = to_bytes(document)
+    return [Outgoing(topic.name, key, value, headers) for topic in topics]
