@@ -21,6 +21,7 @@ from storage.errors import NotOwnerError
 from storage.share import Share
 from storage.store import Store
 from streams.desk import NoticeDesk
+from streams.gcn_notices import GCNNoticeDesk
 from streams.joiner import Joiner
 from streams.joint import JointDesk
 from streams.lists import ListDesk
@@ -82,6 +83,7 @@ class Agents:
     joiner: Joiner
     ranker: Ranker
     voevents: VOEventDesk
+    gcn_notices: GCNNoticeDesk
     send: Send
     now: Callable[[], float]
     alert_partitions: int
@@ -380,6 +382,7 @@ class Agents:
         revisions = await asyncio.to_thread(publish)
         await self.send(r for revision in revisions for r in records_of(revision))
         await self.send(await asyncio.to_thread(self.voevents.records_of, revisions))
+        await self.send(await asyncio.to_thread(self.gcn_notices.records_of, revisions))
         self.ranker.told(ranking.event_key)
 
     async def refresh_lists(self) -> None:

@@ -23,6 +23,7 @@ from streams import topics as table
 from streams.agents import Agents
 from streams.desk import NoticeDesk
 from streams.follower import Follower, follower_of
+from streams.gcn_notices import GCNNoticeDesk
 from streams.heartbeat import Heartbeat
 from streams.joiner import Joiner
 from streams.joint import JointDesk
@@ -245,8 +246,9 @@ def agents_of(
     ranker = Ranker(store, policy, settings.worker_name, settings.pair_partitions)
     desk, joint = NoticeDesk(store), JointDesk(store, policy, now)
     voevents = VOEventDesk(store, settings.author)
+    notices = GCNNoticeDesk(store, settings.author)
     partitions = settings.alert_partitions
-    return Agents(store, desk, joint, joiner, ranker, voevents, send, now, partitions)
+    return Agents(store, desk, joint, joiner, ranker, voevents, notices, send, now, partitions)
 
 
 def routes_of(agents: Agents) -> dict[Topic, Handler]:

@@ -15,6 +15,7 @@ from skymaps.errors import SkyMapError
 from streams import agents, app
 from streams.app import create_app
 from streams.log import drop_log, open_log
+from streams.notice_reader import read_notice
 from streams.settings import StreamSettings
 from streams.topics import EVENTS, OPTICAL_ALERTS
 from tests.builders import DEC_DEG, T0_UNIX_S, a_circle, a_notice, an_alert, an_event
@@ -23,7 +24,8 @@ from tests.streams.workers import NOUNS, NOW, POLICY, Cluster, Crash
 pytestmark = pytest.mark.usefixtures("no_pause")
 
 TARGETS = "targets.grb-afterglow"
-TOLD = ("coincidences", "coincidences.state", "voevents", TARGETS)
+NOTICES = ("coincidence.all", "coincidence.grb")
+TOLD = ("coincidences", "coincidences.state", "voevents", *NOTICES, TARGETS)
 
 
 async def test_a_look_back_counts_as_done_only_when_its_pairs_are_told(store):
@@ -86,6 +88,8 @@ def states(cluster, topic):
     told = cluster.last_of_keys(topic).values()
     if topic == "voevents":
         return [read_voevent(xml, topic).text("state") for xml in told]
+    if topic in NOTICES:
+        return [read_notice(value, topic).coincidence.state for value in told]
     return [json.loads(value)["state"] for value in told]
 
 
@@ -118,7 +122,8 @@ async def test_that_something_is_no_more_is_told_too(store, topic, error):
     await finish_through(cluster, topic, error)
     assert states(cluster, "coincidences") == ["retracted"]
     assert states(cluster, "coincidences.state") == ["retracted"]
-    assert states(cluster, "voevents") == ["retracted"]
+    for each in ("voevents", *NOTICES):
+        assert states(cluster, each) == ["retracted"]
     assert states(cluster, TARGETS) == ["retired"]
 
 
