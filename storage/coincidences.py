@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, insert, select, update
+from sqlalchemy import Connection, bindparam, case, insert, select, tuple_, update
 from sqlalchemy import Row as StoredRow
 
 from correlator.ranking import Coincidence
@@ -16,6 +16,7 @@ from correlator.wire import of_json, to_json
 from storage.database import Database, Row, equal_to, take_turn
 from storage.errors import NotOwnerError
 from storage.owners import Fence, stand_behind_all
+from storage.rows import KEYS_AT_ONCE
 from storage.schema import coincidences
 
 __all__ = [
@@ -146,13 +147,17 @@ class CoincidenceStore:
         self, revisions: Iterable[CoincidenceRevision]
     ) -> dict[tuple[str, str], CoincidenceRevision]:
         """The revision before each, by id and case; what is not stored any more is left out."""
-        found = {}
+        c = coincidences.c
+        keys = [(r.coincidence_id, r.case, r.revision - 1) for r in revisions]
+        place = tuple_(c.coincidence_id, c.case_name, c.revision)
+        rows: list[StoredRow[Any]] = []
         with self._database.reading() as connection:
-            for r in revisions:
-                key = r.coincidence_id, r.case
-                if (last := _at(connection, key, r.revision - 1)) is not None:
-                    found[key] = last
-        return found
+            for start in range(0, len(keys), KEYS_AT_ONCE):
+                some = keys[start : start + KEYS_AT_ONCE]
+                # The ids as well: by three columns at once SQLite would look through the table.
+                named = c.coincidence_id.in_([key[0] for key in some])
+                rows += connection.execute(select(coincidences).where(named, place.in_(some)))
+        return {(row.coincidence_id, row.case_name): _revision(row) for row in rows}
 
     def current(
         self,
@@ -218,19 +223,11 @@ def _current_of_event(connection: Connection, event_key: str) -> _Current:
 
 
 def _with_body(connection: Connection, key: _Key, revision: int) -> CoincidenceRevision:
-    found = _at(connection, key, revision)
-    if found is None:
-        raise LookupError(f"coincidence {key[0]} of {key[1]} has no revision {revision}")
-    return found
-
-
-def _at(connection: Connection, key: _Key, revision: int) -> CoincidenceRevision | None:
     c = coincidences.c
-    asked = select(coincidences).where(
+    found = select(coincidences).where(
         c.coincidence_id == key[0], c.case_name == key[1], c.revision == revision
     )
-    row = connection.execute(asked).one_or_none()
-    return None if row is None else _revision(row)
+    return _revision(connection.execute(found).one())
 
 
 def _changed(

@@ -115,6 +115,22 @@ def test_the_reason_can_be_asked_for_each_and_can_be_that_it_expired(store):
     }
 
 
+def test_the_revision_before_each_is_found_of_many_at_once(store):
+    cases = ("grb-afterglow", "kilonova")
+    found = [a_coincidence(case=case, object_key=f"ztf:{n}") for n in range(300) for case in cases]
+    store.coincidences.publish(EVENT, found, 10.0, "unused")
+    changed = [replace(c, rank=2) for c in found[:2]]
+    made = store.coincidences.publish(EVENT, [*changed, *found[2:]], 20.0, "unused")
+    assert len(made) == 2
+    gone = store.coincidences.publish(EVENT, [], 30.0, "the event is retracted")
+    before = store.coincidences.before([*gone, replace(gone[0], coincidence_id="unknown")])
+    assert len(before) == len(gone) == 600
+    assert all(before[r.coincidence_id, r.case].revision == r.revision - 1 for r in gone)
+    bodies = {before[c.pair.coincidence_id, c.case].body for c in found}
+    assert bodies == {*changed, *found[2:]}
+    assert store.coincidences.before([]) == {}
+
+
 def test_events_and_science_cases_do_not_touch_each_other(store):
     other = a_coincidence(event_key="lvk:S1", case="kilonova")
     both = [a_coincidence(), a_coincidence(case="second-opinion")]
