@@ -30,6 +30,8 @@ _COMMANDS = {
     "targets": "targets:targets",
     "joint": "joint:joint",
     "voevent": "voevent:voevent",
+    "coincidence": "coincidence:coincidence",
+    "schema": "schema:schema",
     "export": "export:export",
     "catalogs": "catalogs:catalogs",
     "orbits": "orbits:orbits",
