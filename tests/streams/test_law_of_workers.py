@@ -12,7 +12,7 @@ from correlator.wire import to_json
 from storage.store import Store
 from tests.builders import an_alert
 from tests.ingest_vo.notice_factory import T0_UNIX_S, gbm, svom
-from tests.streams.workers import Cluster, Crash, Plan, state_of
+from tests.streams.workers import Cluster, Crash, Plan, current_of, notices_of, state_of
 
 pytestmark = pytest.mark.usefixtures("no_pause")
 
@@ -104,6 +104,7 @@ async def disturbed(order, plan, n_workers, seed):
             if not todo and left <= 0:
                 break
         await settled(cluster)
+        assert notices_of(cluster) == current_of(store)
         return state_of(store)
 
 
@@ -176,4 +177,5 @@ async def test_a_worker_that_lost_its_partitions_and_goes_on_changes_nothing(imp
             await zombie.follow(1000)
             await zombie.rank()
         await cluster.finish()
+        assert notices_of(cluster) == current_of(store)
         assert state_of(store) == implied

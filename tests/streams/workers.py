@@ -8,6 +8,7 @@ middle of a write, and workers that go on for a while with what they own no long
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from types import SimpleNamespace
 
 from sqlalchemy.exc import OperationalError
@@ -20,6 +21,7 @@ from storage.share import Share
 from streams import records
 from streams.app import agents_of, routes_of
 from streams.log import Log
+from streams.notice_reader import read_notice
 from streams.records import Record, handle_batch
 from streams.settings import StreamSettings
 from streams.topics import EVENTS, OPTICAL_ALERTS, PAIRS, all_topics, partition_of
@@ -241,6 +243,27 @@ class Cluster:
                 return
         pending = {worker.name: worker.agents.pending for worker in self.workers}
         raise AssertionError(f"not done after {MOST_ROUNDS} rounds, pending: {pending}")
+
+
+def notices_of(cluster):
+    """What a reader of all notices holds in the end: the highest revision of each key, its state.
+
+    One that is told again must say the same, but for what is known of its events by then.
+    """
+    said, highest = {}, {}
+    for record in cluster.log.read(("coincidence.all", 0), 0, 1_000_000):
+        notice = read_notice(record.value)
+        block = replace(notice.coincidence, events=())
+        assert said.setdefault((record.key, notice.record_number), block) == block
+        if notice.record_number >= highest.get(record.key, (0,))[0]:
+            highest[record.key] = notice.record_number, block.state
+    return highest
+
+
+def current_of(store):
+    """The same as the store has it."""
+    current = store.coincidences.current(include_gone=True)
+    return {f"{r.coincidence_id}/{r.case}".encode(): (r.revision, str(r.state)) for r in current}
 
 
 def state_of(store):
