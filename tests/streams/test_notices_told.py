@@ -1,19 +1,32 @@
 """Notices on their topics as workers tell them: expiries, tests, joint events."""
 
+import asyncio
 import uuid
 
 import orjson
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from correlator.policy import DAY_S, Policy
 from correlator.service.wiring import running
 from correlator.wire import record_of_event, to_json
+from streams.admin import declare
 from streams.log import drop_log, open_log
 from streams.notice_reader import read_notice
 from streams.settings import StreamSettings
-from streams.topics import EVENTS, OPTICAL_ALERTS, all_topics
+from streams.topics import EVENTS, NOTICES_RAW, OPTICAL_ALERTS, all_topics
 from tests.builders import T0_UNIX_S, a_notice, an_alert, an_event
-from tests.streams.test_joint import ACTS, FERMI, JOINT, RETRACTION, SVOM, notice
+from tests.ingest_vo.notice_factory import T0_UNIX_S as RAW_T0_UNIX_S
+from tests.streams.test_joint import (
+    ACTS,
+    FERMI,
+    JOINT,
+    PLACE,
+    RETRACTION,
+    SVOM,
+    SVOM_PACKET,
+    notice,
+)
 from tests.streams.workers import NOW, Cluster, current_of, notices_of
 
 pytestmark = pytest.mark.usefixtures("no_pause")
@@ -85,3 +98,57 @@ async def test_what_is_a_test_is_told_on_no_other_topic(store, is_test):
     )
     tenses = {read_notice(value).alert_tense for values in told.values() for value in values}
     assert tenses == {"test" if is_test else "current"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_plain_consumer_of_a_real_broker_chooses_by_headers_and_reads_in_order(
+    own_kafka_server, store
+):
+    declare(own_kafka_server.bootstrap, all_topics(Policy()), 1)
+    settings = StreamSettings(broker_url=own_kafka_server.url, ranking_interval_s=0.05)
+    async with running(settings, store, Policy(), lambda: NOW) as pipeline:
+        await until(lambda: pipeline.agents.is_owner)
+        for n, name in enumerate(("ZTF26first", "ZTF26first", "ZTF26second")):
+            made = an_alert(str(n), name, *PLACE, RAW_T0_UNIX_S + (0.2 + 0.2 * n) * DAY_S)
+            await pipeline.send(OPTICAL_ALERTS.name, name, to_json(made))
+        await pipeline.send(NOTICES_RAW.name, "svom", SVOM_PACKET)
+        await until(lambda: len(store.coincidences.current()) == 2)
+        await pipeline.send(NOTICES_RAW.name, "gone", RETRACTION)
+        await until(lambda: not store.coincidences.current())
+        await pipeline.agents.rank_changed()  # whatever is being told is told by then
+        records = await asyncio.to_thread(read_all, own_kafka_server.bootstrap, "coincidence.all")
+    last = {}
+    for record in records:
+        headers, notice = dict(record.headers()), read_notice(record.value())
+        assert headers["revision"] == str(notice.record_number).encode()
+        assert headers["alert_type"] == notice.alert_type.encode()
+        assert headers["content-type"] == b"application/json"
+        assert (record.key().decode(),) == notice.id
+        assert notice.record_number == last.get(record.key(), (0,))[0] + 1
+        last[record.key()] = notice.record_number, notice.coincidence.state
+    assert last == current_of(store)
+    assert [state for _, state in last.values()] == ["retracted"] * 2
+
+
+async def until(holds):
+    async with asyncio.timeout(120.0):
+        while not holds():
+            await asyncio.sleep(0.05)
+
+
+def read_all(servers, topic):
+    """The records of a topic's one partition, up to its end."""
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": "reader", "log_level": 2})
+    try:
+        end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=30.0)[1]
+        consumer.assign([TopicPartition(topic, 0, 0)])
+        records = []
+        while len(records) < end:
+            record = consumer.poll(30.0)
+            assert record is not None, f"{len(records)} of {end} records came"
+            assert record.error() is None
+            records.append(record)
+        return records
+    finally:
+        consumer.close()
