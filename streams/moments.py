@@ -7,4 +7,5 @@ from datetime import UTC, datetime
 
 def iso_utc(unix_s: float) -> str:
     """A moment [s since the Unix epoch] with microseconds and ``Z``."""
-    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    said = datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="microseconds")
+    return said.removesuffix("+00:00") + "Z"

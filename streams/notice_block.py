@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from correlator.crossmatch import CatalogAnswer, placement
@@ -38,41 +37,50 @@ _LOST = "what was last published of it is not stored any more"
 _NO_SCORER = "no scorer gives this term yet"
 _SURVEY_SILENT = "the survey does not say"
 _NO_RATE = "too few points apart in one band"
+_NO_LOOKS = "it was published by a release that did not score"
 
 _WHY_NULL = {
-    "supersedes": "it is the first revision",
     "reason": "it is active",
+    "supersedes": "it is the first revision",
     "policy_version": "revisions do not keep the version of the rules",
     "evidence": _LOST,
     "light": _LOST,
     "place": _LOST,
     "surroundings": _LOST,
-    "looks": "it was published by a release that did not score",
-    "evidence.prior_activity_days": "it was not seen before T0",
-    "evidence.separation_deg": "the localization is no circle",
-    "evidence.terms.s_joint": "the event is no joint one, or its members have no common place",
-    "evidence.terms.s_distance": _NO_SCORER,
-    "evidence.terms.s_light": _NO_SCORER,
-    "evidence.terms.s_context": _NO_SCORER,
-    "light.last_mag_ab": "it has no magnitude",
-    "light.rate_mag_per_day": _NO_RATE,
-    "light.rate_error_mag_per_day": _NO_RATE,
-    "light.rate_band": _NO_RATE,
-    "light.real_bogus": _SURVEY_SILENT,
-    "light.star_score": _SURVEY_SILENT,
-    "light.star_sep_arcsec": _SURVEY_SILENT,
-    "light.gaia_sep_arcsec": _SURVEY_SILENT,
-    "light.solar_system_name": _SURVEY_SILENT,
-    "light.solar_system_sep_arcsec": _SURVEY_SILENT,
-    "significance.p_assoc": NOT_MEASURED,
-    "significance.far_per_year": NOT_MEASURED,
-    "significance.background_version": NOT_MEASURED,
-    "significance.p_assoc_reason": "the value is known",
-    "significance.far_per_year_reason": "the value is known",
-    "significance.background_version_reason": "the value is known",
-    "surroundings.is_extragalactic": "what is at the position says neither, or both",
 }
-"""Why a field can be null, by its path."""
+"""Why a field of the block can be null."""
+
+_WHY_NULL_INSIDE = {
+    "evidence": {
+        "prior_activity_days": "it was not seen before T0",
+        "separation_deg": "the localization is no circle",
+    },
+    "evidence.terms": {
+        "s_joint": "the event is no joint one, or its members have no common place",
+        "s_distance": _NO_SCORER,
+        "s_light": _NO_SCORER,
+        "s_context": _NO_SCORER,
+    },
+    "light": {
+        "last_mag_ab": "it has no magnitude",
+        "rate_mag_per_day": _NO_RATE,
+        "rate_error_mag_per_day": _NO_RATE,
+        "rate_band": _NO_RATE,
+        "real_bogus": _SURVEY_SILENT,
+        "star_score": _SURVEY_SILENT,
+        "star_sep_arcsec": _SURVEY_SILENT,
+        "gaia_sep_arcsec": _SURVEY_SILENT,
+        "solar_system_name": _SURVEY_SILENT,
+        "solar_system_sep_arcsec": _SURVEY_SILENT,
+    },
+    "significance": {
+        "p_assoc": NOT_MEASURED,
+        "far_per_year": NOT_MEASURED,
+        "background_version": NOT_MEASURED,
+    },
+    "surroundings": {"is_extragalactic": "what is at the position says neither, or both"},
+}
+"""Why a field of a part can be null, by the part's path; other parts' nulls say it themselves."""
 
 
 def block_of(
@@ -102,25 +110,21 @@ def block_of(
         "surroundings": None if body is None else _surroundings(body.pair.object),
         "policy_version": None,
     }
-    reasons = {
-        path: _LOST if body is None and path == "looks" else _WHY_NULL[path]
-        for path in _nulls(parts)
-    }
-    return CoincidenceBlock(**parts, null_reasons=reasons)
+    return CoincidenceBlock(**parts, null_reasons=_reasons(parts, is_lost=body is None))
 
 
-_SAY_THEMSELVES = frozenset({"events", "object", "looks"})
-"""Parts whose nulls mean what their fields say, or that have none."""
-
-
-def _nulls(parts: dict[str, Any], above: str = "") -> Iterator[str]:
-    """Paths of the fields that are null."""
-    for name, value in parts.items():
-        path = f"{above}{name}"
-        if value is None:
-            yield path
-        elif is_dataclass(value) and path not in _SAY_THEMSELVES:
-            yield from _nulls({f.name: getattr(value, f.name) for f in fields(value)}, f"{path}.")
+def _reasons(parts: dict[str, Any], *, is_lost: bool) -> dict[str, str]:
+    """Why each field that is null is so, by its path."""
+    reasons = {name: why for name, why in _WHY_NULL.items() if parts[name] is None}
+    if parts["looks"] is None:
+        reasons["looks"] = _LOST if is_lost else _NO_LOOKS
+    for path, whys in _WHY_NULL_INSIDE.items():
+        outer, _, inner = path.partition(".")
+        part = parts[outer]
+        if part is not None:
+            part = getattr(part, inner) if inner else part
+            reasons |= {f"{path}.{n}": why for n, why in whys.items() if getattr(part, n) is None}
+    return reasons
 
 
 def _event(event: EventRecord) -> EventFacts:

@@ -4,7 +4,10 @@ from dataclasses import replace
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from correlator.alert import Surroundings
 from correlator.crossmatch import CatalogAnswer, CatalogTag, SkyClass
 from correlator.light import Rate
 from correlator.notice import Messenger
@@ -50,6 +53,9 @@ MERGER = record_of_event(
 GALAXY = CatalogTag(
     "glade", "v1", "PGC 1", 150.0, 20.1, 2.0, SkyClass.GALAXY, "G", (("distance_mpc", 40.0),)
 )
+MAYBE = ("prior_activity_days", "separation_deg", "s_joint", "s_distance", "s_light", "s_context")
+"""What evidence can be without."""
+
 TAGS = (
     CatalogAnswer.of("glade", [GALAXY], "v1"),
     CatalogAnswer.of("gaia", [], "v2"),
@@ -208,6 +214,45 @@ def test_what_only_time_would_change_is_in_the_events_and_named_by_their_version
     assert one["coincidence"].pop("events")[0]["version"] == BURST.version
     assert other["coincidence"].pop("events")[0]["version"] == 4
     assert one == other
+
+
+def maybe(strategy):
+    return st.none() | strategy
+
+
+NUMBERS = st.floats(-1e6, 1e6)
+SUMMARIES = st.builds(
+    a_summary,
+    last_mag_ab=maybe(NUMBERS),
+    last_band=st.text(max_size=5),
+    rate=maybe(st.builds(Rate, st.text(max_size=5), NUMBERS, NUMBERS, st.integers(2, 9))),
+    real_bogus=maybe(NUMBERS),
+    surroundings=st.builds(
+        Surroundings, maybe(st.text(max_size=9)), *[maybe(NUMBERS) for _ in range(4)]
+    ),
+    tags=st.sampled_from([(), TAGS]),
+)
+BODIES = st.builds(
+    a_full_coincidence,
+    case=st.text(min_size=1, max_size=9),
+    object_key=st.text(min_size=1, max_size=9),
+    object=SUMMARIES,
+    **{name: maybe(NUMBERS) for name in MAYBE},
+)
+
+
+@settings(deadline=None, max_examples=15)
+@given(BODIES, st.sampled_from(CoincidenceState), st.integers(2, 9), st.booleans())
+def test_whatever_is_published_is_a_notice_with_a_reason_for_each_null(
+    ours, body, state, number, is_lost
+):
+    revision = a_revision(number, state, None if state is ACTIVE else "said", body)
+    document = as_read(the_document(revision, None if is_lost else body))
+    ours[1].validate(document)
+    said = document["coincidence"]
+    assert sorted(nulls(said)) == sorted(said["null_reasons"])
+    notice = read_notice(to_bytes(document))
+    assert orjson.loads(orjson.dumps(notice.coincidence)) == said
 
 
 # -- the schemas ----------------------------------------------------------------------------------
