@@ -213,18 +213,19 @@ def _photometry(block: CoincidenceBlock, summary: ObjectSummary) -> list[Json]:
     if summary.last_mag_ab is None:
         return []
     survey = _survey_of(block)
+    band = f"{survey.filter_prefix}{summary.last_band}"
     return [
         {
             "event_name": block.object.object_id,
             "observation_start": iso_utc(summary.last_unix_s),
             "telescope": survey.telescope,
             "instrument": survey.instrument,
-            "filter": f"{survey.filter_prefix}{summary.last_band}",
+            "filter": band,
             "mag": summary.last_mag_ab,
             "mag_system": "AB",
             "target_name": block.object.object_id,
             "date_obs": summary.last_unix_s / DAY_S + _UNIX_EPOCH_JD,
-            "bandpass": summary.last_band,
+            "bandpass": band,  # SkyPortal reads it as the name of its filter
             "brightness": summary.last_mag_ab,
             "brightness_unit": "AB mag",
         }

@@ -311,6 +311,23 @@ def test_it_is_read_as_it_was_written(document):
     assert (notice.ra, notice.schema_url) == (document.get("ra"), SCHEMA_URL)
 
 
+SKYPORTAL_FILTERS = {f"ztf{band}" for band in "gri"} | {f"lsst{band}" for band in "ugrizy"}
+
+
+@pytest.mark.parametrize("name", ["first", "full", "retracted", "of Rubin"])
+def test_skyportals_reader_of_hermes_finds_what_it_reads(name):
+    """What its Hermes service reads of a record: by name, and in these units."""
+    data = as_read(CASES[name]())["data"]
+    (target,), (point,) = data["targets"], data["photometry"]
+    assert point["target_name"] == target["name"]
+    assert (target["ra"], target["dec"]) == (150.0, 20.1)
+    # Its MJD is this less 2,400,000.5, and its filter a word that it knows.
+    mjd = float(point["date_obs"]) - 2_400_000.5
+    assert mjd == pytest.approx((T0_UNIX_S + 0.2 * 86_400.0) / 86_400.0 + 40_587.0, abs=1e-8)
+    assert float(point["brightness"]) == 19.5
+    assert point["bandpass"] in SKYPORTAL_FILTERS
+
+
 # -- where it goes --------------------------------------------------------------------------------
 
 
