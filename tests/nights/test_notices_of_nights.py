@@ -9,8 +9,10 @@ import pytest
 
 from correlator.policy import Policy
 from correlator.service.archive import archive_files, read_archive
+from correlator.service.load_night import LoadNight
 from correlator.service.replay import ReplayOptions, replay
 from correlator.simulation.archive import write_night
+from correlator.simulation.load import LoadConfig, write_load
 from correlator.simulation.night import NightConfig
 from storage.store import Store
 from streams.gcn_notice import boom_form
@@ -53,8 +55,8 @@ def judge(records, real_data):
     boom = judges.pop("boom")
     schema = orjson.loads(published_schema())
     ours = [without_gcn(schema), without_gcn(closed(schema))]
-    for record in records:
-        document = orjson.loads(record.value)
+    for value in dict.fromkeys(record.value for record in records):
+        document = orjson.loads(value)
         for each in (*judges.values(), *ours):
             each.validate(document)
         boom.validate(boom_form(document))
@@ -103,3 +105,20 @@ def test_the_notices_of_a_simulated_night(real_data, emitted, tmp_path):
     judge(emitted, real_data)
     assert follow(emitted, current)
     assert {"coincidence.all", "coincidence.gw", "coincidence.grb"} <= {r.topic for r in emitted}
+
+
+def test_the_notices_of_a_night_with_everything_that_may_happen_to_an_event(
+    real_data, emitted, tmp_path
+):
+    write_load(LoadConfig(seed=3, n_alerts=2_000, n_notices=80), tmp_path / "night")
+    night = LoadNight(tmp_path / "night")
+    current = replayed(night.archive(), night.as_of_unix_s)
+    judge(emitted, real_data)
+    assert len(follow(emitted, current)) > 40
+    said = {(r.topic, read_notice(r.value).alert_type) for r in emitted}
+    assert said >= {
+        (f"coincidence.{topic}", kind)
+        for topic in ("all", "gw", "grb", "nu")
+        for kind in ("initial", "update")
+    }
+    assert ("coincidence.all", "retraction") in said
