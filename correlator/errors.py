@@ -36,6 +36,27 @@ class MalformedNoticeError(MalformedPacketError):
     """A VOEvent, GCN or IGWN packet cannot be understood."""
 
 
+class FilterError(CorrelatorError):
+    """A filter cannot be understood, or asks for more than a filter may.
+
+    Parameters
+    ----------
+    place
+        Where in the filter: ``"character 17"`` of a text, ``"$.and[1].value"`` of JSON.
+    rule
+        The rule that it breaks, in words.
+    value
+        The offending value, shortened to 120 characters.
+    """
+
+    def __init__(self, place: str, rule: str, value: object = None) -> None:
+        self.place = place
+        self.rule = rule
+        self.value = _shortened(value)
+        said = "" if value is None else f", got {self.value}"
+        super().__init__(f"filter, {place}: {rule}{said}")
+
+
 class ConfigurationError(CorrelatorError):
     """A setting or an option cannot be used; the message says which and why."""
 
