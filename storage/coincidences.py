@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, case, func, insert, select, tuple_, update
 from sqlalchemy import Row as StoredRow
 
+from correlator.filters import Filter
 from correlator.ranking import Coincidence
 from correlator.wire import of_json, to_json
+from storage.columns import coincidence_columns
 from storage.database import Database, Row, equal_to, take_turn
 from storage.errors import NotOwnerError
+from storage.filters import select_sent
 from storage.owners import Fence, stand_behind_all
 from storage.rows import KEYS_AT_ONCE
 from storage.schema import coincidences
@@ -26,6 +29,7 @@ __all__ = [
     "Fence",
     "Gone",
     "NotOwnerError",
+    "Sent",
     "content_sha256",
 ]
 
@@ -71,6 +75,20 @@ class CoincidenceRevision:
     published_unix_s: float
     reason: str | None
     body: Coincidence | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A revision that a filter's subscriber would have been sent.
+
+    Attributes
+    ----------
+    passes
+        Whether the filter lets it pass; otherwise the one before it did.
+    """
+
+    revision: CoincidenceRevision
+    passes: bool
 
 
 WhyGone = str | Gone | Callable[[CoincidenceRevision], str | Gone]
@@ -171,6 +189,40 @@ class CoincidenceStore:
         return self._found(
             event_key=event_key, case_name=case, object_key=object_key, is_current=True, state=state
         )
+
+    def sent(
+        self,
+        tree: Filter,
+        since_unix_s: float | None = None,
+        until_unix_s: float | None = None,
+        limit: int | None = None,
+    ) -> list[Sent]:
+        """What whoever subscribed by a filter would have been sent, as it was published.
+
+        Revisions that pass, and those that follow one that passed and do not: what was sent is
+        taken back.
+
+        Parameters
+        ----------
+        since_unix_s, until_unix_s
+            Published in the half-open interval [s since the Unix epoch]; None is open.
+        limit
+            At most so many, from the first on.
+        """
+        found = select_sent(tree, since_unix_s, until_unix_s).limit(limit)
+        with self._database.reading() as connection:
+            return [Sent(_revision(row), bool(row.passes)) for row in connection.execute(found)]
+
+    def count_sent(
+        self,
+        tree: Filter,
+        since_unix_s: float | None = None,
+        until_unix_s: float | None = None,
+    ) -> int:
+        """How many :meth:`sent` has without a limit."""
+        found = select_sent(tree, since_unix_s, until_unix_s).order_by(None).subquery()
+        with self._database.reading() as connection:
+            return connection.execute(select(func.count()).select_from(found)).scalar_one()
 
     def published_keys(self) -> list[str]:
         """Keys of the events of which something is published, sorted; reads no coincidence."""
@@ -321,9 +373,7 @@ def _row(revision: CoincidenceRevision) -> Row:
         "published_unix_s": revision.published_unix_s,
         "reason": revision.reason,
         "content_sha256": None if body is None else content_sha256(body),
-        "rank": None if body is None else body.rank,
-        "log_lr": None if body is None else body.pair.log_lr,
-        "priority": None if body is None else body.priority.value,
+        **coincidence_columns(body),
         "body": None if body is None else to_json(body).decode(),
     }
 
