@@ -28,6 +28,7 @@ _COMMANDS = {
     "alert": "packets:alert_command",
     "map": "sky_map:map_command",
     "targets": "targets:targets",
+    "filters": "filters:filters",
     "joint": "joint:joint",
     "voevent": "voevent:voevent",
     "coincidence": "coincidence:coincidence",
