@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from random import Random
 
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from correlator.filters import filter_of_text, predicate_of, read_filter
+from correlator.filters.fields import unit_vector
 from correlator.filters.json_form import filter_of_object
 from correlator.filters.preset import presets
-from correlator.filters.tree import MAX_CONDITIONS, MAX_DEPTH, Compared, Comparison, Filter
+from correlator.filters.tree import MAX_CONDITIONS, MAX_DEPTH, Compared, Comparison, Cone, Filter
 from storage.coincidences import Gone
 from storage.filters import passes
 from storage.schema import coincidences
@@ -64,6 +66,18 @@ def test_whole_columns_are_compared_with_numbers_that_are_not(filled):
                  "rival_count < 2147483647.5", "rank < 1e300"):  # fmt: skip
         tree = filter_of_text(text)
         assert by_sql(filled, tree) == by_python(SOME, tree), text
+
+
+def test_an_edge_of_a_cone_is_the_same_edge(filled):
+    # Radii that are a distance to the last bit: any other rounding would decide otherwise.
+    rng = Random(5)
+    for _ in range(60):
+        obj = rng.choice(SOME).pair.object
+        ra, dec = rng.uniform(0.0, 360.0), rng.uniform(-80.0, 80.0)
+        there, here = unit_vector(obj.ra_deg, obj.dec_deg), unit_vector(ra, dec)
+        radius = math.degrees(2.0 * math.asin(min(1.0, math.dist(there, here) / 2.0)))
+        tree = Cone(ra, dec, radius)
+        assert by_sql(filled, tree) == by_python(SOME, tree)
 
 
 @pytest.mark.parametrize("said", ["x' OR '1'='1", "'; DELETE FROM coincidences; --", "%(x)s", ":x",
