@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from fractions import Fraction
+from typing import Any
 
 from correlator.errors import FilterError
-from correlator.filters.fields import FIELDS, Field, Kind
+from correlator.filters.fields import Field, Fields, Kind
 from correlator.filters.tree import (
     MAX_VALUES,
     Between,
@@ -31,7 +32,7 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[
 _EQUALITIES = (Comparison.EQUAL, Comparison.UNEQUAL)
 
 
-def known_field(place: str, name: str) -> Field:
+def known_field(place: str, name: str, fields: Fields) -> Field[Any]:
     """The field of a name.
 
     Raises
@@ -39,15 +40,15 @@ def known_field(place: str, name: str) -> Field:
     FilterError
         There is none; names one that is spelled alike.
     """
-    field = FIELDS.get(name)
+    field = fields.get(name)
     if field is None:
-        near = get_close_matches(name[:64], FIELDS, n=1)
+        near = get_close_matches(name[:64], fields, n=1)
         hint = f" (is it {near[0]}?)" if near else ""
         raise FilterError(place, f"the name of a field is expected{hint}", name)
     return field
 
 
-def compared(place: str, field: Field, comparison: Comparison, value: object) -> Compared:
+def compared(place: str, field: Field[Any], comparison: Comparison, value: object) -> Compared:
     """A comparison; texts and truth values have no order.
 
     Raises
@@ -61,7 +62,7 @@ def compared(place: str, field: Field, comparison: Comparison, value: object) ->
     return Compared(field.name, comparison, literal(place, field, value))
 
 
-def one_of(place: str, field: Field, values: Sequence[object]) -> OneOf:
+def one_of(place: str, field: Field[Any], values: Sequence[object]) -> OneOf:
     """A list of values, each once and sorted.
 
     Raises
@@ -77,7 +78,7 @@ def one_of(place: str, field: Field, values: Sequence[object]) -> OneOf:
     return OneOf(field.name, tuple(sorted(sound)))
 
 
-def between(place: str, field: Field, low: object, high: object) -> Between:
+def between(place: str, field: Field[Any], low: object, high: object) -> Between:
     """A closed interval.
 
     Raises
@@ -94,7 +95,7 @@ def between(place: str, field: Field, low: object, high: object) -> Between:
     return Between(field.name, first, last)
 
 
-def is_null(field: Field) -> IsNull:
+def is_null(field: Field[Any]) -> IsNull:
     """Whether the field is unknown."""
     return IsNull(field.name)
 
@@ -117,7 +118,7 @@ def cone(place: str, ra_deg: object, dec_deg: object, radius_deg: object) -> Con
     return Cone(ra, dec, radius)
 
 
-def literal(place: str, field: Field, value: object) -> Literal:
+def literal(place: str, field: Field[Any], value: object) -> Literal:
     """A value as fields of its kind have it.
 
     Raises
@@ -167,7 +168,7 @@ def _unix_s(place: str, name: str, value: object) -> float:
     return (when - _EPOCH) // timedelta(microseconds=1) / 1_000_000
 
 
-def _text(place: str, field: Field, value: object) -> str:
+def _text(place: str, field: Field[Any], value: object) -> str:
     if not isinstance(value, str):
         raise FilterError(place, f"{field.name} is compared with a text", _shown(value))
     if len(value) > MAX_TEXT_LENGTH:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Generic, TypeVar
 
 from correlator.crossmatch import placement
 from correlator.policy import EventClass
@@ -25,8 +26,12 @@ class Kind(StrEnum):
     TIME = "time"
 
 
+S = TypeVar("S")
+"""What is filtered."""
+
+
 @dataclass(frozen=True, slots=True)
-class Field:
+class Field(Generic[S]):
     """One field.
 
     Attributes
@@ -38,7 +43,7 @@ class Field:
     meaning
         In words, for people.
     take
-        Its value of a coincidence.
+        Its value of a coincidence, or of whatever else is filtered.
     choices
         The only texts that it can be; empty where it can be any.
     """
@@ -46,8 +51,12 @@ class Field:
     name: str
     kind: Kind
     meaning: str
-    take: Callable[[Coincidence], Value]
+    take: Callable[[S], Value]
     choices: tuple[str, ...] = ()
+
+
+Fields = Mapping[str, Field[Any]]
+"""Fields by name."""
 
 
 def unit_vector(ra_deg: float, dec_deg: float) -> tuple[float, float, float]:
@@ -69,6 +78,8 @@ def place_of(coincidence: Coincidence) -> tuple[float, float, float] | None:
     return unit_vector(obj.ra_deg, obj.dec_deg)
 
 
+_Ours = Field[Coincidence]
+
 _PREFIXES = ("joint:", "test:")
 
 
@@ -78,7 +89,7 @@ def _stream(event_key: str) -> str:
     return event_key.partition(":")[0]
 
 
-def _number(name: str, meaning: str, take: Callable[[Coincidence], float | None]) -> Field:
+def _number(name: str, meaning: str, take: Callable[[Coincidence], float | None]) -> _Ours:
     def finite(coincidence: Coincidence) -> float | None:
         value = take(coincidence)
         return value if value is not None and math.isfinite(value) else None
@@ -91,19 +102,19 @@ def _text(
     meaning: str,
     take: Callable[[Coincidence], str | None],
     choices: tuple[str, ...] = (),
-) -> Field:
+) -> _Ours:
     return Field(name, Kind.TEXT, meaning, take, choices)
 
 
-def _bool(name: str, meaning: str, take: Callable[[Coincidence], bool | None]) -> Field:
+def _bool(name: str, meaning: str, take: Callable[[Coincidence], bool | None]) -> _Ours:
     return Field(name, Kind.BOOL, meaning, take)
 
 
-def _time(name: str, meaning: str, take: Callable[[Coincidence], float | None]) -> Field:
+def _time(name: str, meaning: str, take: Callable[[Coincidence], float | None]) -> _Ours:
     return Field(name, Kind.TIME, meaning, _number(name, meaning, take).take)
 
 
-def _score(scorer: str) -> Field:
+def _score(scorer: str) -> _Ours:
     def take(coincidence: Coincidence) -> float | None:
         appearance = coincidence.pair.appearance
         scores = appearance.scores if appearance is not None else ()
@@ -229,5 +240,5 @@ _ALL = (
     _score("early-supernova"),
 )
 
-FIELDS: dict[str, Field] = {field.name: field for field in _ALL}
+FIELDS: dict[str, Field[Coincidence]] = {field.name: field for field in _ALL}
 """Every field by its name."""

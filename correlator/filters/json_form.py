@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 
 from correlator.errors import FilterError
 from correlator.filters import conditions
+from correlator.filters.canonical import text_of
 from correlator.filters.conditions import iso_of, known_field
 from correlator.filters.fields import FIELDS, Field, Kind
-from correlator.filters.text_form import text_of
 from correlator.filters.tree import (
     MAX_CONDITIONS,
     MAX_DEPTH,
@@ -113,7 +113,7 @@ def _node(said: object, path: str, depth: int) -> Filter:
                 raise FilterError(f"{path}.within", f"{', '.join(_CONE)} are expected", place)
             return conditions.cone(f"{path}.within", *(place[name] for name in _CONE))
         case {"field": str(name), "op": str(op), **rest} if not set(rest) - {"value"}:
-            field = known_field(f"{path}.field", name)
+            field = known_field(f"{path}.field", name, FIELDS)
             return _condition(field, op, rest, path)
     raise FilterError(path, "and, or, not, within, or field, op and value are expected", said)
 
@@ -124,7 +124,7 @@ def _operands(said: object, path: str, depth: int) -> list[Filter]:
     return [_node(part, f"{path}[{at}]", depth + 1) for at, part in enumerate(said)]
 
 
-def _condition(field: Field, op: str, rest: Mapping[Any, object], path: str) -> Filter:
+def _condition(field: Field[Any], op: str, rest: Mapping[Any, object], path: str) -> Filter:
     place = f"{path}.value"
     if op == "is null":
         if rest:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic
 
-from correlator.filters.fields import FIELDS, place_of, unit_vector
+from correlator.filters.fields import FIELDS, Field, S, place_of, unit_vector
 from correlator.filters.tree import (
     AllOf,
     AnyOf,
@@ -43,7 +44,24 @@ _OPERATORS: dict[Comparison, Callable[[Any, Any], bool]] = {
 
 def predicate_of(tree: Filter) -> Predicate:
     """The filter compiled; nothing is parsed or looked up when it is called."""
-    return _compiled(tree, holds=True)
+    return predicate_over(tree, FIELDS, place_of)
+
+
+def predicate_over(
+    tree: Filter,
+    fields: Mapping[str, Field[S]],
+    place: Callable[[S], tuple[float, float, float] | None],
+) -> Callable[[S], bool]:
+    """The same over other things than coincidences.
+
+    Parameters
+    ----------
+    fields
+        Those that the filter was read with.
+    place
+        Where a thing is on the unit sphere; None where it has no place.
+    """
+    return _Compiler(fields, place).compiled(tree, holds=True)
 
 
 def chord_limit(radius_deg: float) -> float:
@@ -56,70 +74,72 @@ def chord_limit(radius_deg: float) -> float:
     return (2.0 * math.sin(math.radians(radius_deg) / 2.0)) ** 2
 
 
-def _compiled(tree: Filter, holds: bool) -> Predicate:
-    match tree:
-        case Not(operand=operand):
-            return _compiled(operand, not holds)
-        case AllOf(operands=operands):
-            return _joined([_compiled(part, holds) for part in operands], every=holds)
-        case AnyOf(operands=operands):
-            return _joined([_compiled(part, holds) for part in operands], every=not holds)
-        case _:
-            return _condition(tree, holds)
+@dataclass(frozen=True, slots=True)
+class _Compiler(Generic[S]):
+    fields: Mapping[str, Field[S]]
+    place: Callable[[S], tuple[float, float, float] | None]
+
+    def compiled(self, tree: Filter, holds: bool) -> Callable[[S], bool]:
+        match tree:
+            case Not(operand=operand):
+                return self.compiled(operand, not holds)
+            case AllOf(operands=operands):
+                return _joined([self.compiled(part, holds) for part in operands], every=holds)
+            case AnyOf(operands=operands):
+                return _joined([self.compiled(part, holds) for part in operands], every=not holds)
+            case _:
+                return self.condition(tree, holds)
+
+    def condition(self, tree: Condition, holds: bool) -> Callable[[S], bool]:
+        match tree:
+            case IsNull(field=name):
+                take = self.fields[name].take
+                return lambda c: (take(c) is None) is holds
+            case Cone():
+                return self.within(tree, holds)
+            case Compared(field=name, comparison=comparison, value=value):
+                compare = _OPERATORS[comparison]
+                return self.known(name, lambda known: compare(known, value) is holds)
+            case OneOf(field=name, values=values):
+                listed = frozenset(values)
+                return self.known(name, lambda known: (known in listed) is holds)
+            case Between(field=name, low=low, high=high):
+                return self.known(name, lambda known: (low <= known <= high) is holds)
+
+    def known(self, name: str, test: Callable[[Any], bool]) -> Callable[[S], bool]:
+        take = self.fields[name].take
+        return lambda c: (value := take(c)) is not None and test(value)
+
+    def within(self, cone: Cone, holds: bool) -> Callable[[S], bool]:
+        x, y, z = unit_vector(cone.ra_deg, cone.dec_deg)
+        limit, place_of_it = chord_limit(cone.radius_deg), self.place
+
+        def test(thing: S) -> bool:
+            place = place_of_it(thing)
+            if place is None:
+                return False
+            a, b, c = place
+            # In the order of the SQL, term by term, so that both round alike.
+            return ((a - x) * (a - x) + (b - y) * (b - y) + (c - z) * (c - z) <= limit) is holds
+
+        return test
 
 
-def _joined(parts: list[Predicate], every: bool) -> Predicate:
+def _joined(parts: list[Callable[[S], bool]], every: bool) -> Callable[[S], bool]:
     if every:
 
-        def all_hold(coincidence: Coincidence) -> bool:
+        def all_hold(thing: S) -> bool:
             for part in parts:  # noqa: SIM110 - a third of the time of all()
-                if not part(coincidence):
+                if not part(thing):
                     return False
             return True
 
         return all_hold
 
-    def some_holds(coincidence: Coincidence) -> bool:
+    def some_holds(thing: S) -> bool:
         for part in parts:  # noqa: SIM110
-            if part(coincidence):
+            if part(thing):
                 return True
         return False
 
     return some_holds
-
-
-def _condition(tree: Condition, holds: bool) -> Predicate:
-    match tree:
-        case IsNull(field=name):
-            take = FIELDS[name].take
-            return lambda c: (take(c) is None) is holds
-        case Cone():
-            return _within(tree, holds)
-        case Compared(field=name, comparison=comparison, value=value):
-            compare = _OPERATORS[comparison]
-            return _known(name, lambda known: compare(known, value) is holds)
-        case OneOf(field=name, values=values):
-            listed = frozenset(values)
-            return _known(name, lambda known: (known in listed) is holds)
-        case Between(field=name, low=low, high=high):
-            return _known(name, lambda known: (low <= known <= high) is holds)
-
-
-def _known(name: str, test: Callable[[Any], bool]) -> Predicate:
-    take = FIELDS[name].take
-    return lambda c: (value := take(c)) is not None and test(value)
-
-
-def _within(cone: Cone, holds: bool) -> Predicate:
-    x, y, z = unit_vector(cone.ra_deg, cone.dec_deg)
-    limit = chord_limit(cone.radius_deg)
-
-    def test(coincidence: Coincidence) -> bool:
-        place = place_of(coincidence)
-        if place is None:
-            return False
-        a, b, c = place
-        # In the order of the SQL, term by term, so that both round alike.
-        return ((a - x) * (a - x) + (b - y) * (b - y) + (c - z) * (c - z) <= limit) is holds
-
-    return test

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
+from correlator.filters.canonical import text_of
 from correlator.filters.json_form import filter_of_json
-from correlator.filters.text_form import filter_of_text, text_of
+from correlator.filters.text_form import filter_of_text
 from correlator.filters.tree import Filter
 
 LANGUAGE_VERSION = 1

@@ -5,32 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from correlator.errors import FilterError
 from correlator.filters import conditions
-from correlator.filters.conditions import iso_of, known_field
-from correlator.filters.fields import FIELDS, Field, Kind
+from correlator.filters.canonical import MAX_LENGTH, text_of
+from correlator.filters.conditions import known_field
+from correlator.filters.fields import FIELDS, Field, Fields, Kind
 from correlator.filters.tree import (
-    AllOf,
-    AnyOf,
-    Between,
-    Compared,
     Comparison,
     Condition,
-    Cone,
     Filter,
-    IsNull,
     Literal,
     Not,
-    OneOf,
     all_of,
     any_of,
     check_size,
 )
-
-MAX_LENGTH = 16_384
-"""Longest text of a filter [characters]."""
 
 _MAX_NESTED = 64
 """Parentheses and nots inside each other: each costs the reader a few frames of Python's stack."""
@@ -40,14 +31,25 @@ _TOKEN = re.compile(
     |(?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?![0-9A-Za-z_.]))
     |(?P<text>'(?:[^']|'')*'|"(?:[^"]|"")*")
     |(?P<word>[A-Za-z_][A-Za-z0-9_]*)
-    |(?P<mark><=|>=|!=|<>|==|[=<>(),])""",
+    |(?P<mark><=|>=|!=|<>|==|[=<>(),\[\]])""",
     re.VERBOSE,
 )
 _COMPARISONS = {c.value: c for c in Comparison} | {
     "==": Comparison.EQUAL,
     "<>": Comparison.UNEQUAL,
 }
-_WORDS = frozenset({"and", "or", "not", "in", "between", "is", "null", "true", "false", "within"})
+_TURNED = {
+    Comparison.LESS: Comparison.MORE,
+    Comparison.AT_MOST: Comparison.AT_LEAST,
+    Comparison.MORE: Comparison.LESS,
+    Comparison.AT_LEAST: Comparison.AT_MOST,
+}
+"""What a comparison is with its sides exchanged, where that is another one."""
+_KEYS = {
+    word: word
+    for word in ("and", "or", "not", "in", "between", "is", "null", "true", "false", "within")
+} | {"none": "null"}
+"""Words that are no names, in capitals or not, and the one that stands for another."""
 
 
 class _Token(NamedTuple):
@@ -60,8 +62,13 @@ class _Token(NamedTuple):
         return f"character {self.at + 1}"
 
 
-def filter_of_text(text: str) -> Filter:
+def filter_of_text(text: str, fields: Fields = FIELDS) -> Filter:
     """The filter of a text.
+
+    Parameters
+    ----------
+    fields
+        What it may name: those of coincidences, or of whatever else is filtered.
 
     Raises
     ------
@@ -70,27 +77,13 @@ def filter_of_text(text: str) -> Filter:
     """
     if len(text) > MAX_LENGTH:
         raise FilterError("the whole", f"at most {MAX_LENGTH} characters", text)
-    reader = _Reader(_tokens(text))
+    reader = _Reader(_tokens(text), fields)
     tree = reader.either()
     if reader.next.kind != "end":
         raise FilterError(reader.next.place, "and, or, or the end is expected", reader.next.said)
     check_size(tree)
-    text_of(tree)
+    text_of(tree, fields)
     return tree
-
-
-def text_of(tree: Filter) -> str:
-    """The canonical text: the same for the same tree, and read as that tree again.
-
-    Raises
-    ------
-    FilterError
-        It would be longer than a text may be.
-    """
-    text = _said(tree)
-    if len(text) > MAX_LENGTH:
-        raise FilterError("the whole", f"at most {MAX_LENGTH} characters, written out", len(text))
-    return text
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -101,8 +94,8 @@ def _tokens(text: str) -> list[_Token]:
             rule = "a text ends with its quote" if text[at] in "'\"" else "no such character here"
             raise FilterError(f"character {at + 1}", rule, text[at : at + 20])
         kind, said = match.lastgroup or "", match.group()
-        if kind == "word" and said.lower() in _WORDS:
-            kind, said = "key", said.lower()
+        if kind == "word" and said.lower() in _KEYS:
+            kind, said = "key", _KEYS[said.lower()]
         if kind != "blank":
             tokens.append(_Token(kind, said, at))
         at = match.end()
@@ -114,6 +107,7 @@ class _Reader:
     """Reads tokens from left to right, by the grammar; never goes back."""
 
     tokens: list[_Token]
+    fields: Fields
     at: int = 0
     nested: int = 0
 
@@ -159,10 +153,9 @@ class _Reader:
             if len(place) != 3:
                 raise FilterError(token.place, "within(ra_deg, dec_deg, radius_deg) is expected")
             return conditions.cone(token.place, *place)
-        if token.kind != "word":
-            raise FilterError(token.place, "the name of a field is expected", token.said)
-        self.at += 1
-        field = known_field(token.place, token.said)
+        if token.kind in ("number", "text"):
+            return self.turned()
+        field = self.name()
         negated = self.take("not")
         said = self.negatable(field, must=negated)
         if said is not None:
@@ -171,12 +164,40 @@ class _Reader:
             return self.null(field)
         return self.comparison(field, token)
 
-    def negatable(self, field: Field, must: bool) -> Condition | None:
+    def name(self) -> Field[Any]:
+        token = self.next
+        if token.kind != "word":
+            raise FilterError(token.place, "the name of a field is expected", token.said)
+        self.at += 1
+        return known_field(token.place, token.said, self.fields)
+
+    def turned(self) -> Filter:
+        """A value, a comparison and a field; and the field's other end: ``1 <= rank < 3``."""
+        value, token = self.value(), self.next
+        comparison = self.sign()
+        field = self.name()
+        first = conditions.compared(token.place, field, _TURNED.get(comparison, comparison), value)
+        token = self.next
+        if token.said not in _COMPARISONS or token.kind != "mark":
+            return first
+        return all_of(first, conditions.compared(token.place, field, self.sign(), self.value()))
+
+    def sign(self) -> Comparison:
+        token = self.next
+        comparison = _COMPARISONS.get(token.said) if token.kind == "mark" else None
+        if comparison is None:
+            raise FilterError(token.place, "a comparison is expected", token.said)
+        self.at += 1
+        return comparison
+
+    def negatable(self, field: Field[Any], must: bool) -> Condition | None:
         """What follows ``in`` or ``between``, which may have a not before them."""
         token = self.next
         if self.take("in"):
-            self.expect("(")
-            return conditions.one_of(token.place, field, self.values())
+            closes = "]" if self.take("[") else ")"
+            if closes == ")":
+                self.expect("(")
+            return conditions.one_of(token.place, field, self.values(closes))
         if self.take("between"):
             low = self.value()
             self.expect("and")
@@ -185,30 +206,30 @@ class _Reader:
             raise FilterError(token.place, "in or between is expected after not", token.said)
         return None
 
-    def null(self, field: Field) -> Filter:
+    def null(self, field: Field[Any]) -> Filter:
         negated = self.take("not")
         self.expect("null")
         unknown = conditions.is_null(field)
         return Not(unknown) if negated else unknown
 
-    def comparison(self, field: Field, name: _Token) -> Condition:
+    def comparison(self, field: Field[Any], name: _Token) -> Condition:
         token = self.next
-        comparison = _COMPARISONS.get(token.said) if token.kind == "mark" else None
-        if comparison is not None:
-            self.at += 1
-            return conditions.compared(token.place, field, comparison, self.value())
+        if token.kind == "mark" and token.said in _COMPARISONS:
+            return conditions.compared(token.place, field, self.sign(), self.value())
         if field.kind is Kind.BOOL:
             return conditions.compared(name.place, field, Comparison.EQUAL, value=True)
         raise FilterError(
             token.place, "a comparison, in, between or is null is expected", token.said
         )
 
-    def values(self) -> list[Literal | None]:
-        """Values with commas between, and the closing parenthesis."""
+    def values(self, closes: str = ")") -> list[Literal | None]:
+        """Values with commas between, maybe one at the end, and what closes them."""
         found = [self.value()]
         while self.take(","):
+            if self.next.said == closes:
+                break
             found.append(self.value())
-        self.expect(")")
+        self.expect(closes)
         return found
 
     def value(self) -> Literal | None:
@@ -234,63 +255,3 @@ class _Reader:
         token = self.next
         if not self.take(said):
             raise FilterError(token.place, f"{said} is expected", token.said)
-
-
-def _said(tree: Filter) -> str:  # noqa: PLR0911 - one way for each of the nodes
-    match tree:
-        case AnyOf(operands=operands):
-            return " or ".join(map(_said, operands))
-        case AllOf(operands=operands):
-            return " and ".join(_part(part, AnyOf) for part in operands)
-        case Not(operand=IsNull(field=name)):
-            return f"{name} is not null"
-        case Not(operand=OneOf(field=name, values=values)):
-            return f"{name} not in ({_listed(name, values)})"
-        case Not(operand=Between() as inner):
-            return f"{inner.field} not between {_ends(inner)}"
-        case Not(operand=operand):
-            return f"not {_part(operand, AnyOf, AllOf)}"
-        case _:
-            return _condition(tree)
-
-
-def _condition(tree: Condition) -> str:
-    match tree:
-        case Compared(field=name, comparison=comparison, value=value):
-            return f"{name} {comparison} {_value(name, value)}"
-        case OneOf(field=name, values=values):
-            return f"{name} in ({_listed(name, values)})"
-        case Between(field=name):
-            return f"{name} between {_ends(tree)}"
-        case IsNull(field=name):
-            return f"{name} is null"
-        case Cone():
-            place = (tree.ra_deg, tree.dec_deg, tree.radius_deg)
-            return f"within({', '.join(map(number_text, place))})"
-
-
-def _part(tree: Filter, *looser: type) -> str:
-    """An operand, in parentheses where it binds looser than what it stands in."""
-    return f"({_said(tree)})" if isinstance(tree, looser) else _said(tree)
-
-
-def _ends(tree: Between) -> str:
-    return f"{_value(tree.field, tree.low)} and {_value(tree.field, tree.high)}"
-
-
-def _listed(name: str, values: tuple[Literal, ...]) -> str:
-    return ", ".join(_value(name, value) for value in values)
-
-
-def _value(name: str, value: Literal) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        doubled = value.replace("'", "''")
-        return f"'{doubled}'"
-    return f"'{iso_of(value)}'" if FIELDS[name].kind is Kind.TIME else number_text(value)
-
-
-def number_text(value: float) -> str:
-    """The shortest text that is read as that number again."""
-    return repr(value).removesuffix(".0")
