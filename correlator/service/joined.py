@@ -15,9 +15,8 @@ from correlator.errors import ConfigurationError, MalformedPacketError
 from correlator.notice import Notice
 from correlator.service.alert_row import alert_row
 from correlator.service.archive import Archive, files_under, read_alerts, read_notice_file
+from correlator.service.join_fields import compile_where
 from correlator.service.progress import tracked
-from correlator.service.times import iso_utc
-from correlator.service.where import compile_where
 from ingest_vo.reader import to_notice
 
 Row = dict[str, Any]
@@ -39,20 +38,10 @@ COLUMNS = pa.schema(
 """The contract's columns of ``correlator join``."""
 
 _FORMATS = (".csv", ".parquet", ".ecsv")
-_OF_THE_NOTICE = (
-    "event_time",
-    "is_test",
-    "is_burst",
-    "far_hz",
-    "significance",
-    "history_start_delta_s",
-    "first_record_delta_s",
-    "alert_delta_s",
-)
 _OF_THE_ALERT = (
-    "survey", "time", "ra_deg", "dec_deg", "band", "mag_ab", "is_positive", "n_history",
+    "survey", "ra_deg", "dec_deg", "band", "mag_ab", "is_positive", "n_history",
     "n_limits", "real_bogus", "solar_system_name", "solar_system_sep_arcsec", "star_score",
-    "star_sep_arcsec", "gaia_sep_arcsec", "rejections", "exposure_s",
+    "star_sep_arcsec", "gaia_sep_arcsec", "exposure_s",
 )  # fmt: skip
 
 
@@ -64,10 +53,9 @@ def joined_rows(
     Raises
     ------
     ConfigurationError
-        The expression is not allowed or names no column.
+        The filter is none, or names no column.
     """
-    names = frozenset((*COLUMNS.names, *_OF_THE_NOTICE, *_OF_THE_ALERT))
-    keep = compile_where(where, names) if where else None
+    keep = compile_where(where) if where else None
     archive = Archive()
     read = list(tracked(read_alerts(alerts, archive), "Reading alerts"))
     refusals = [refusal.reason for refusal in archive.refusals]
@@ -133,15 +121,18 @@ def _row(pair: JoinedPair) -> Row:
 
 
 def _conditions(pair: JoinedPair) -> Row:
-    """Further columns that an expression may name."""
+    """Further columns that a filter may name."""
     alert, notice = alert_row(pair.alert), pair.notice
+    rejections: Any = alert["rejections"]
 
     def since_t0(rule: OnsetRule) -> float | None:
         onset = onset_unix_s(pair.alert, rule)
         return None if onset is None else onset - pair.event_unix_s
 
     return {name: alert[name] for name in _OF_THE_ALERT} | {
-        "event_time": iso_utc(pair.event_unix_s),
+        "rejections": ", ".join(map(str, rejections)),
+        "time": pair.alert.time_unix_s,
+        "event_time": pair.event_unix_s,
         "is_test": notice.is_test,
         "is_burst": notice.is_burst,
         "far_hz": notice.far_hz,

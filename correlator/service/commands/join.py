@@ -84,7 +84,7 @@ class Days(click.ParamType):
     help="Every notice, or the best.",
 )
 @click.option("--include-tests", is_flag=True, help="Match tests, mocks and drills too.")
-@click.option("--where", help="Keep the rows for which this expression holds.")
+@click.option("--where", help="Keep the rows that this filter lets pass.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
