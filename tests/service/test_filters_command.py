@@ -60,6 +60,8 @@ def test_text_json_and_files_are_one_filter(tmp_path):
     [
         ("rank = 1 and nowhere = 2", "filter, character 14: the name of a field is expected"),
         ('{"field": "rank"', "JSON is expected"),
+        ("last_band = '" + "\u00e9" * 200 + "' and", "filter, character 219"),
+        ("rank = 1 or " * 100, "filter, character 1201"),
         ("svom-grbs", "svom-grbs: there is no preset (ep-fxt, grandma-gw, svom-grb) and no file"),
     ],
 )

@@ -139,6 +139,41 @@ def test_what_would_have_been_sent_is_what_passed_then_and_once_what_no_longer_d
     assert first.revision.revision == 1
 
 
+def test_what_would_have_been_sent_is_what_the_predicate_says_of_each_history(store):
+    """The same rule in Python: a revision that passes, or that follows one that does."""
+    rng = Random(7)
+    for at in range(5):
+        some = [random_coincidence(Random(rng.randint(0, 3)), n) for n in rng.sample(range(9), 5)]
+        for event_key in ("svom:0", "svom:1", "svom:2"):
+            found = [c for c in some if c.pair.event_key == event_key]
+            store.coincidences.publish(event_key, found, float(at), "it left")
+    history = store.coincidences.current(include_gone=True)
+    ids = sorted({r.coincidence_id for r in history})
+    revisions = [r for i in ids for r in store.coincidences.history(i)]
+    assert len(revisions) > len(history) > 0
+    assert {r.body is None for r in revisions} == {True, False}
+    by_key = {(r.coincidence_id, r.case, r.revision): r for r in revisions}
+    pool = Pool([r.body for r in revisions if r.body is not None])
+    for _ in range(60):
+        tree = random_filter(rng, pool)
+        let_pass = predicate_of(tree)
+        passed = {key: r.body is not None and let_pass(r.body) for key, r in by_key.items()}
+        wanted = {
+            (i, case, n, is_let)
+            for (i, case, n), is_let in passed.items()
+            if 1.0 <= by_key[i, case, n].published_unix_s < 4.0
+            and (is_let or passed.get((i, case, n - 1), False))
+        }
+        found = store.coincidences.sent(tree, 1.0, 4.0)
+        assert wanted == {
+            (s.revision.coincidence_id, s.revision.case, s.revision.revision, s.passes)
+            for s in found
+        }
+        assert [s.revision.published_unix_s for s in found] == sorted(
+            s.revision.published_unix_s for s in found
+        )
+
+
 def test_a_revision_that_is_gone_passes_nothing(store):
     coincidence = a_coincidence()
     store.coincidences.publish(coincidence.pair.event_key, [coincidence], 1.0, "unused")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -139,13 +140,12 @@ def _filter_of(said: str) -> Filter:
     """The filter of a preset's name, of a file, or of the words themselves."""
     if said in presets():
         return presets()[said].filter
-    if len(said) < 256 and (path := Path(said)).is_file():
-        with path.open("rb") as file:
-            packet = file.read(_MAX_BYTES + 1)
+    packet = _packet_of(said)
+    if packet is not None:
         try:
             return read_filter(packet.decode("utf-8-sig"))
         except UnicodeDecodeError as error:
-            raise ConfigurationError(f"{path}: UTF-8 is expected: {error}") from None
+            raise ConfigurationError(f"{said}: UTF-8 is expected: {error}") from None
     try:
         return read_filter(said)
     except FilterError as error:
@@ -155,6 +155,20 @@ def _filter_of(said: str) -> Filter:
         raise ConfigurationError(
             f"{said}: there is no preset ({known}) and no file of that name; {error}"
         ) from None
+
+
+def _packet_of(said: str) -> bytes | None:
+    """What a file of that name holds, or the begin of it; None if there is none."""
+    try:
+        path = Path(said)
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # a filter, and no name
+            return None
+        raise ConfigurationError(f"{said}: {error.strerror}") from None
 
 
 def _preset_rows() -> list[Row]:
