@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from correlator.event import Event
+from correlator.notice import Messenger
 from correlator.pair import PairEvidence
 from correlator.policy import Policy, ScienceCase
 from correlator.priority import Priority, Visibility, priority
@@ -14,6 +15,42 @@ from correlator.window import closes_unix_s
 
 NOT_MEASURED = "the background rate of the stream is not measured yet"
 """Why ``p_assoc`` and ``far_per_year`` are null: nothing is invented to fill them."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventFacts:
+    """What its notices say of the event itself, as of the ranking. ``None`` is "not said".
+
+    Attributes
+    ----------
+    far_hz
+        False-alarm rate of the event [Hz].
+    significance, significance_kind
+        As the mission gives it, and what it is: ``snr``, ``image_snr`` ...
+    classification
+        Classes and their probabilities.
+    """
+
+    mission: str
+    messenger: Messenger
+    far_hz: float | None
+    significance: float | None
+    significance_kind: str | None
+    is_significant: bool | None
+    classification: tuple[tuple[str, float | None], ...]
+
+    @classmethod
+    def of(cls, event: Event) -> EventFacts:
+        """The facts of an event."""
+        return cls(
+            event.mission,
+            event.messenger,
+            event.far_hz,
+            event.significance,
+            event.significance_kind,
+            event.is_significant,
+            event.classification,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +63,8 @@ class Coincidence:
         Place among the published pairs of the event, 1 the most likely.
     rival_count
         Candidates of the event, published or not.
+    event
+        The event itself; None in the records of releases that did not say.
     """
 
     pair: PairEvidence
@@ -33,6 +72,7 @@ class Coincidence:
     rank: int
     rival_count: int
     priority: Priority
+    event: EventFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +139,7 @@ def _published(
     visibilities: Mapping[str, Visibility],
 ) -> list[Coincidence]:
     passed = [p for p in ordered if not rejections(p, case, policy)]
+    facts = EventFacts.of(event)
     return [
         Coincidence(
             pair=pair,
@@ -113,6 +154,7 @@ def _published(
                 as_of_unix_s,
                 visibilities.get(pair.object_key),
             ),
+            event=facts,
         )
         for place, pair in enumerate(passed, start=1)
     ]

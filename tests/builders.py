@@ -17,7 +17,7 @@ from correlator.object import OpticalObject, apply_alert
 from correlator.pair import ObjectSummary, PairEvidence, coincidence_id
 from correlator.policy import DAY_S, EventClass
 from correlator.priority import Priority, PriorityTerm
-from correlator.ranking import Coincidence
+from correlator.ranking import Coincidence, EventFacts
 from correlator.target import Target, TargetState
 from correlator.wire import PairRecord, pair_record
 from skymaps.healpix import Positions
@@ -207,11 +207,13 @@ def a_coincidence(
     case: str = "grb-afterglow",
     rival_count: int = 1,
     priority: float = 7.5,
+    event: EventFacts | None = None,
     **of_pair: Any,
 ) -> Coincidence:
     """A published pair."""
     terms = (PriorityTerm("evidence", priority, "as the test wants it"),)
-    return Coincidence(a_pair(**of_pair), case, rank, rival_count, Priority(priority, terms))
+    rated = Priority(priority, terms)
+    return Coincidence(a_pair(**of_pair), case, rank, rival_count, rated, event)
 
 
 def a_target(rank: int = 1, **of_coincidence: Any) -> Target:

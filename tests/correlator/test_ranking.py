@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import orjson
 import pytest
 
 from correlator.alert import Surroundings
@@ -12,9 +13,10 @@ from correlator.notice import Messenger
 from correlator.pair import ObjectSummary, PairEvidence, coincidence_id
 from correlator.policy import DAY_S, EventClass, Policy
 from correlator.priority import Visibility, priority
-from correlator.ranking import rank_event
+from correlator.ranking import Coincidence, EventFacts, rank_event
 from correlator.rules import rejections
 from correlator.target import target_list
+from correlator.wire import of_json, to_json
 from tests.builders import a_notice
 
 T0 = 1_700_000_000.0
@@ -138,3 +140,21 @@ def test_an_object_of_two_events_stands_once_for_its_best():
     (target,) = target_list(CASES["kilonova"], [c for r in rankings for c in r.coincidences])
     assert target.coincidence.pair.event_key == EVENT.event_key
     assert target.rank == 1
+
+
+def test_a_coincidence_carries_what_its_event_says_of_itself():
+    (found,) = rank_event(EVENT, [a_pair()], POLICY, T0).coincidences
+    assert found.event == EventFacts(
+        mission=EVENT.mission,
+        messenger=Messenger.GRAVITATIONAL_WAVE,
+        far_hz=None,
+        significance=None,
+        significance_kind=None,
+        is_significant=True,
+        classification=(("BNS", 0.9), ("Terrestrial", 0.1)),
+    )
+    assert of_json(Coincidence, to_json(found)) == found
+    # A record of a release that did not say.
+    old = orjson.loads(to_json(found))
+    del old["event"]
+    assert of_json(Coincidence, orjson.dumps(old)) == replace(found, event=None)
