@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from correlator.crossmatch import placement
+from correlator.notice import Messenger
 from correlator.policy import EventClass
-from correlator.ranking import Coincidence
+from correlator.ranking import Coincidence, EventFacts
 from correlator.scorers.classes import ObjectClass
 
 Value = float | str | bool | None
@@ -28,6 +30,8 @@ class Kind(StrEnum):
 
 S = TypeVar("S")
 """What is filtered."""
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,16 @@ def _score(scorer: str) -> _Ours:
     return _number(name, f"score {scorer} of the object (docs/science/scorers.md)", take)
 
 
+def _fact(take: Callable[[EventFacts], V]) -> Callable[[Coincidence], V | None]:
+    return lambda c: None if c.event is None else take(c.event)
+
+
+def _probability(event: EventFacts, classes: Sequence[str]) -> float | None:
+    """Sum over classes; None where the event names none of them with a probability."""
+    known = [p for name, p in event.classification if name in classes and p is not None]
+    return math.fsum(known) if known else None
+
+
 _ALL = (
     _text("coincidence_id", "id of object and event together", lambda c: c.pair.coincidence_id),
     _text("event_key", "the event: lvk:S240115k", lambda c: c.pair.event_key),
@@ -145,6 +159,38 @@ _ALL = (
         "what the event is to the join",
         lambda c: str(c.pair.event_class),
         tuple(map(str, EventClass)),
+    ),
+    _text(
+        "messenger",
+        "what carried the news of the event",
+        _fact(lambda e: str(e.messenger)),
+        tuple(map(str, Messenger)),
+    ),
+    _text("mission", "mission of the event: LVK, SVOM", _fact(lambda e: e.mission)),
+    _number("far_hz", "false-alarm rate of the event [Hz]", _fact(lambda e: e.far_hz)),
+    _number("significance", "of the event, as its mission has it", _fact(lambda e: e.significance)),
+    _text(
+        "significance_kind",
+        "what that is: snr, image_snr",
+        _fact(lambda e: e.significance_kind),
+    ),
+    _bool(
+        "is_significant",
+        "whether the mission calls the event significant (LVK)",
+        _fact(lambda e: e.is_significant),
+    ),
+    *(
+        _number(
+            f"p_{kind.lower()}",
+            f"probability that the event is of class {kind}",
+            _fact(partial(_probability, classes=(kind,))),
+        )
+        for kind in ("BNS", "NSBH", "BBH", "Terrestrial")
+    ),
+    _number(
+        "p_neutron_star",
+        "probability of BNS and of NSBH together",
+        _fact(partial(_probability, classes=("BNS", "NSBH"))),
     ),
     _time("event_time", "T0 of the event", lambda c: c.pair.event_unix_s),
     _number("rank", "place among the published of its event, 1 the first", lambda c: c.rank),

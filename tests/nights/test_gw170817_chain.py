@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from correlator.alert import Detection
+from correlator.filters.preset import presets
 from correlator.notice import Messenger
 from correlator.policy import DAY_S
 from skymaps.fits import ARCHIVE_LIMITS, read_sky_map
@@ -120,4 +121,8 @@ async def test_the_three_way_coincidence_outranks_each_two_way_one(
         assert pair.s_sky + pair.s_joint == pytest.approx(
             sum(p.s_sky for key in (GW, GRB) for p in store.pairs.live(key)), abs=1e-6
         )
+        # The merger's preset lets it through, as its own event and as the joint one.
+        sent = store.coincidences.sent(presets()["grandma-gw"].filter)
+        last = {s.revision.event_key: s.passes for s in sent}
+        assert last == {GW: True, JOINT: True}
         print(found, joint.body.log_overlap, joint.body.far_hz * 365.25 * DAY_S)

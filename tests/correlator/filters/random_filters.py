@@ -30,8 +30,9 @@ from correlator.filters.tree import (
     any_of,
 )
 from correlator.light import Rate
+from correlator.notice import Messenger
 from correlator.policy import EventClass
-from correlator.ranking import Coincidence
+from correlator.ranking import Coincidence, EventFacts
 from correlator.scorers.appearance import Appearance
 from correlator.scorers.classes import ObjectClass
 from correlator.scorers.score import Score
@@ -154,8 +155,20 @@ def random_coincidence(rng: Random, number: int) -> Coincidence:
         credible_level=rng.choice((0.0, 0.5, 0.9, math.nextafter(0.9, 1.0))),
         cell_probability=number_of(), probdensity_per_sr=number_of(), separation_deg=maybe(),
         s_sky=number_of(), s_time=number_of(), s_prior_activity=number_of(), s_joint=maybe(),
-        object=summary, appearance=_appearance(rng, maybe()),
+        object=summary, appearance=_appearance(rng, maybe()), event=_facts(rng, maybe()),
     )  # fmt: skip
+
+
+def _facts(rng: Random, value: float | None) -> EventFacts | None:
+    names = rng.sample(("BNS", "NSBH", "BBH", "Terrestrial", "HasNS"), rng.randint(0, 5))
+    classification = tuple((name, rng.choice((None, 0.0, 0.1, 0.2, 1 / 3))) for name in names)
+    kind = rng.choice((None, "snr", "image_snr"))
+    sure = rng.choice((None, True, False))
+    facts = EventFacts(
+        rng.choice(("LVK", "SVOM", "")), rng.choice(list(Messenger)), value, value, kind, sure,
+        classification,
+    )  # fmt: skip
+    return rng.choice((None, facts, facts))
 
 
 def _appearance(rng: Random, value: float | None) -> Appearance | None:

@@ -1,6 +1,7 @@
 """One tree, two spellings: text and JSON say the same, and are read as they were written."""
 
 import json
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -20,6 +21,8 @@ from correlator.filters import (
 )
 from correlator.filters.conditions import iso_of
 from correlator.filters.preset import presets
+from correlator.notice import Messenger
+from correlator.ranking import EventFacts
 from tests.builders import a_coincidence, a_summary
 from tests.correlator.filters.random_filters import (
     Pool,
@@ -147,7 +150,14 @@ def test_a_preset_is_a_filter_with_sources(name):
 
 
 def test_presets_let_pass_what_they_are_for():
-    merger = a_coincidence(event_key="lvk:S240115k", event_class="gw-cbc", case="kilonova")
+    classes = (("BNS", 0.4), ("NSBH", 0.3), ("BBH", 0.3))
+    facts = EventFacts("LVK", Messenger.GRAVITATIONAL_WAVE, 1e-9, None, None, True, classes)
+    of_merger = {"event_key": "lvk:S240115k", "event_class": "gw-cbc", "case": "kilonova"}
+    merger = a_coincidence(event=facts, **of_merger)
+    holes = replace(facts, classification=(("BNS", 0.1), ("BBH", 0.9)))
+    assert not predicate_of(presets()["grandma-gw"].filter)(a_coincidence(event=holes, **of_merger))
+    # Nobody knows, of a release that did not say.
+    assert not predicate_of(presets()["grandma-gw"].filter)(a_coincidence(**of_merger))
     burst = a_coincidence(event_key="svom:sb26051102")
     other = a_coincidence(event_key="einstein-probe-wxt:1", event_class="x-ray-transient")
     passed = {
