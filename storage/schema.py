@@ -201,6 +201,7 @@ coincidences = Table(
     Column("content_sha256", TEXT),
     Column("stream", TEXT),
     Column("is_joint", Boolean),
+    Column("is_test", Boolean),
     Column("survey", TEXT),
     Column("event_class", TEXT),
     Column("messenger", TEXT),

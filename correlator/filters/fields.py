@@ -152,6 +152,11 @@ _ALL = (
         "whether the event is one of several missions",
         lambda c: c.pair.event_key.startswith("joint:"),
     ),
+    _bool(
+        "is_test",
+        "whether the event is a test, a mock or a drill",
+        lambda c: c.pair.event_key.removeprefix("joint:").startswith("test:"),
+    ),
     _text("survey", "survey of the object", lambda c: c.pair.object_key.partition(":")[0]),
     _text("case", "science case that publishes it: kilonova", lambda c: c.case),
     _text(

@@ -66,6 +66,7 @@ def _new_table() -> sa.Table:
         sa.Column("content_sha256", TEXT),
         sa.Column("stream", TEXT),
         sa.Column("is_joint", sa.Boolean()),
+        sa.Column("is_test", sa.Boolean()),
         sa.Column("survey", TEXT),
         sa.Column("event_class", TEXT),
         sa.Column("messenger", TEXT),

@@ -169,6 +169,9 @@ def test_presets_let_pass_what_they_are_for():
         "svom-grb": [False, True, False],
         "ep-fxt": [False, False, True],
     }
+    for test in ("test:svom:sb1", "joint:test:svom:sb1"):
+        assert not predicate_of(presets()["svom-grb"].filter)(a_coincidence(event_key=test))
+    assert predicate_of(presets()["svom-grb"].filter)(a_coincidence(event_key="joint:svom:test:1"))
     old = a_coincidence(event_key="svom:sb26051102", prior_activity_days=40.0)
     assert not predicate_of(presets()["svom-grb"].filter)(old)
 
