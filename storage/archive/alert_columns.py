@@ -137,16 +137,20 @@ class Column:
         return pa.StructArray.from_arrays(lists, fields=list(self.field.type))
 
     def values(self, column: pa.ChunkedArray) -> list[Any]:
-        """What the alerts had."""
-        values = column.to_pylist()
+        """What the alerts had; a list that is unknown is of a release that did not have it."""
+        values: list[Any] = column.to_pylist()
         if self.nested is not None:
-            return [msgspec.convert(each, self.nested) for each in values]
+            return [msgspec.convert(each or (), self.nested) for each in values]
         if self.record is not None:
             return [
                 tuple(self.record(*row) for row in zip(*lists.values(), strict=True))
+                if lists
+                else ()
                 for lists in values
             ]
-        return list(map(tuple, values)) if self.field.type == TEXTS else values
+        if self.field.type == TEXTS:
+            return [tuple(each or ()) for each in values]
+        return values
 
 
 def _columns_of(kind: type, before: str = "") -> list[Column]:

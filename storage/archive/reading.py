@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from correlator.alert import Alert
+from correlator.errors import MalformedPacketError
+from correlator.wire import alerts_of_json, to_json
 from skymaps.healpix import MAX_ORDER, ranges_of_cap, separation_deg
 from storage.archive import DATA_SETS, NIGHT, SURVIVORS
 from storage.archive.alert_columns import COLUMNS, alerts_of
@@ -213,6 +215,11 @@ def survivors_in(path: Path) -> Iterator[Alert]:
             known = file.schema_arrow.names
             columns = [column.name for column in COLUMNS if column.name in known]
             for batch in file.iter_batches(_ALERTS_AT_ONCE, columns=columns, use_threads=False):
-                yield from alerts_of(pa.Table.from_batches([batch]))
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+                alerts = alerts_of(pa.Table.from_batches([batch]))
+                # Read once more as their receivers will: a damaged row must not get so far.
+                yield from alerts_of_json((to_json(a), f"{path} {a.alert_id}") for a in alerts)
+    except (
+        pa.ArrowException, MalformedPacketError, OSError, AttributeError, KeyError, TypeError,
+        ValueError,
+    ) as error:  # fmt: skip
         raise ArchiveError(path, "its files are as they were written", error) from error

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import orjson
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -243,3 +244,34 @@ def test_a_file_that_claims_to_hold_too_much_is_refused_before_it_is_read(kept, 
     [path, *_] = (kept[0] / "archive" / SURVIVORS).rglob("*.parquet")
     [refusal] = read_archive([path]).refusals
     assert refusal.rule.startswith("a row group must have at most 20 values")
+
+
+def rows_of_survivors(kept):
+    """Of one file."""
+    [path, *_] = sorted((kept[0] / "archive" / SURVIVORS).rglob("Npix*.parquet"))
+    return pq.ParquetFile(path).read()
+
+
+@pytest.mark.parametrize("column", ["forced", "tags", "flags"])
+def test_rows_of_nights_of_two_releases_that_were_copied_into_one_file_are_replayed(
+    kept, tmp_path, column
+):
+    """Of the night of the former release the copy has nulls where the later one has lists."""
+    rows = rows_of_survivors(kept)
+    at = rows.schema.get_field_index(column)
+    nothing = pa.nulls(len(rows), rows.schema.field(at).type)
+    copy = tmp_path / "copy.parquet"
+    pq.write_table(rows.set_column(at, rows.schema.field(at), nothing), copy)
+    archive = read_archive([copy])
+    assert (len(archive.deliveries), archive.refusals) == (len(rows), [])
+
+
+@pytest.mark.parametrize("column", ["ra_deg", "_healpix_29", "time_unix_s", "object_id"])
+def test_a_file_of_survivors_with_a_row_that_is_no_alert_is_refused(kept, tmp_path, column):
+    rows = rows_of_survivors(kept)
+    at = rows.schema.get_field_index(column)
+    nothing = pa.nulls(len(rows), rows.schema.field(at).type)
+    broken = tmp_path / "broken.parquet"
+    pq.write_table(rows.set_column(at, rows.schema.field(at), nothing), broken)
+    archive = read_archive([broken])
+    assert (archive.deliveries, len(archive.refusals)) == ([], 1)
