@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 
 from correlator.alert import Alert
 from correlator.crossmatch import CatalogAnswer
@@ -67,9 +68,9 @@ class Tagger:
         if isinstance(catalog, Catalog):
             try:
                 return list(map(_nearest, catalog.answers(places)))
-            except CatalogError as error:
+            except _BROKEN as error:
                 # It is opened again at the next look.
-                self._catalogs[name] = catalog = error
+                self._catalogs[name] = catalog = _named(name, error)
         return [CatalogAnswer.unknown(name, str(catalog))] * len(places)
 
     def _look(self) -> None:
@@ -81,14 +82,25 @@ class Tagger:
         for name in self._store.names():
             try:
                 self._catalogs[name] = self._current(name, known.get(name))
-            except CatalogError as error:
-                self._catalogs[name] = error
+            except _BROKEN as error:
+                self._catalogs[name] = _named(name, error)
 
     def _current(self, name: str, held: Catalog | CatalogError | None) -> Catalog:
         version = self._store.current(name)
         if isinstance(held, Catalog) and held.description.version == version:
             return held
         return self._store.open(f"{name}@{version}")
+
+
+_BROKEN = (CatalogError, LookupError, OSError, TypeError, ValueError, pa.ArrowException)
+"""What asking a catalogue raises whose files are not as they were built, or of a later release."""
+
+
+def _named(name: str, error: Exception) -> CatalogError:
+    if isinstance(error, CatalogError):
+        return error
+    said = f"{type(error).__name__}: {error}"
+    return CatalogError(name, "its files are as they were built", said)
 
 
 def untagged(alerts: Sequence[Alert]) -> list[Alert]:

@@ -118,6 +118,38 @@ def test_a_broken_catalogue_is_unknown_and_the_others_answer(root):
     assert tagger.tagged(alerts(DEC_DEG))[0].tags[1].state is AnswerState.FOUND
 
 
+def with_column(name, values):
+    def change(version):
+        for path in version.rglob("*.parquet"):
+            rows = pq.ParquetFile(path).read()
+            at = rows.schema.get_field_index(name)
+            pq.write_table(rows.set_column(at, name, pa.array(values)), path)
+
+    return change
+
+
+def with_no_text_for_a_version(version):
+    (version.parent / "current").write_bytes(b"\xff\xfe")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        with_column("sky_class", ["a class of a later release"]),
+        with_column("_healpix_29", ["a text"]),
+        with_no_text_for_a_version,
+    ],
+)
+def test_a_catalogue_that_is_broken_in_another_way_holds_nothing_up_either(root, broken):
+    version = add(root, STARS, (RA_DEG, DEC_DEG))
+    add(root, GALAXIES, (RA_DEG, DEC_DEG))
+    broken(root / "stars" / version)
+    (alert,) = Tagger(CatalogStore(root)).tagged(alerts(DEC_DEG))
+    galaxies, stars = alert.tags
+    assert galaxies.state is AnswerState.FOUND
+    assert stars.state is AnswerState.UNKNOWN
+
+
 def test_a_tagged_alert_is_read_quickly_and_stays_small(root, monkeypatch):
     for how in (STARS, GALAXIES):
         for n in range(4):
