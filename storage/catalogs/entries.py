@@ -21,6 +21,10 @@ from storage.sky_runs import INDEX
 FIXED = (INDEX, "ra_deg", "dec_deg", "object_id", "type", "sky_class")
 """Columns of every catalogue; the numbers of its mapping follow."""
 
+MAX_TEXT_LENGTH = 200
+"""Longest name or type of an entry [characters], as of texts in packets: they travel in alerts, and
+no record may have a text of more than 1,000 or a NUL."""
+
 _SEXAGESIMAL = re.compile(r"\s*([+-]?)(\d{1,3})[ :]+(\d{1,2})[ :]+(\d{1,2}(?:\.\d*)?)\s*")
 
 
@@ -101,6 +105,7 @@ def _kept(
             ("ra must lie in [-360, 360] deg", ~finite | (np.abs(ra_deg) <= 360.0)),
             ("dec must lie in [-90, 90] deg", ~finite | (np.abs(dec_deg) <= 90.0)),
             ("its type says that it is none", _is_one(type_name, mapping)),
+            (_TEXT_RULE, _can_travel(_trimmed(chunk, mapping.id)) & _can_travel(type_name)),
         )
     kept = np.ones(len(chunk), dtype=bool)
     for rule, holds in checks:
@@ -109,6 +114,15 @@ def _kept(
             refused.add(rule, _said(chunk, path, mapping, int(broken[0])), len(broken))
         kept &= holds
     return kept
+
+
+_TEXT_RULE = f"its name and type must have at most {MAX_TEXT_LENGTH} printable characters"
+
+
+def _can_travel(texts: pa.Array) -> NDArray[np.bool_]:
+    control = pc.match_substring_regex(texts, r"\p{C}")
+    broken = pc.or_(control, pc.greater(pc.utf8_length(texts), MAX_TEXT_LENGTH))
+    return ~np.asarray(pc.fill_null(broken, False), dtype=bool)
 
 
 def _said(chunk: Chunk, path: Path, mapping: Mapping, row: int) -> str:
@@ -155,7 +169,12 @@ def _sexagesimal_deg(text: str | None, unit_deg: float) -> float:
 
 
 def _type(chunk: Chunk, mapping: Mapping) -> pa.Array:
-    name = chosen(mapping.type, list(chunk.columns))
+    return _trimmed(chunk, mapping.type)
+
+
+def _trimmed(chunk: Chunk, names: Names) -> pa.Array:
+    """The texts of a column, null where there is none."""
+    name = chosen(names, list(chunk.columns))
     if name is None:
         return pa.nulls(len(chunk), pa.string())
     trimmed = pc.utf8_trim_whitespace(_strings(chunk.columns[name]))

@@ -150,6 +150,18 @@ def test_a_catalogue_that_is_broken_in_another_way_holds_nothing_up_either(root,
     assert stars.state is AnswerState.UNKNOWN
 
 
+@pytest.mark.parametrize("text", ["x" * 201, "a NUL \x00 in it"])
+def test_a_text_that_no_alert_may_carry_is_no_entry(root, text):
+    path = root.parent / "texts.parquet"
+    place = {"ra": [RA_DEG] * 3, "dec": [DEC_DEG] * 3}
+    texts = {"id": ["first", text, "third"], "word": [None, "a star", text]}
+    pq.write_table(pa.table({**place, **texts}), path)
+    built = build_catalog(root, "stars", [path], replace(STARS, type=("word",)))
+    assert (built.n_rows, [refusal.n_rows for refusal in built.refused]) == (1, [2])
+    (alert,) = Tagger(CatalogStore(root)).tagged(alerts(DEC_DEG))
+    assert alerts_of_json([(to_json(alert), "alert")]) == [alert]
+
+
 def test_a_tagged_alert_is_read_quickly_and_stays_small(root, monkeypatch):
     for how in (STARS, GALAXIES):
         for n in range(4):
