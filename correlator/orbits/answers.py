@@ -106,7 +106,7 @@ def position_answer(
             f"{n_searched} of {n_orbits} orbits have an epoch within {MAX_EPOCH_AGE_D:.0f} d",
         )
     found = sky.near(ra_deg, dec_deg, time_unix_s, radius_arcsec)
-    return CatalogAnswer.of(CATALOG, (tag_of(each, version) for each in found))
+    return CatalogAnswer.of(CATALOG, (tag_of(each, version) for each in found), version)
 
 
 def tag_of(body: Prediction, version: str) -> CatalogTag:

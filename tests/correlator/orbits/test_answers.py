@@ -49,7 +49,8 @@ def test_a_body_that_is_there_makes_nothing_galactic_nor_extragalactic():
 
 
 def test_where_none_is_there_is_nothing():
-    assert answer_of(alert_of(dec_deg=80.0)).state is AnswerState.NOTHING_THERE
+    answer = answer_of(alert_of(dec_deg=80.0))
+    assert (answer.state, answer.version) == (AnswerState.NOTHING_THERE, "0123456789ab")
 
 
 def test_the_time_is_that_of_the_position():
