@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import uvicorn
 
-from correlator.errors import ConfigurationError, CorrelatorError
+from correlator.errors import ConfigurationError
 from correlator.service.commands.options import store_option, store_url_of, writable_folder
 from correlator.service.inbox import watch_inbox
 from correlator.service.page import create_page
@@ -49,7 +49,7 @@ async def _run(settings: Settings, store: Store, inbox: Path, port: int) -> None
             task.cancel()
         results = await asyncio.gather(watcher, page, return_exceptions=True)
     for result in results:
-        if isinstance(result, CorrelatorError):
+        if isinstance(result, Exception):
             raise result
 
 
