@@ -133,6 +133,9 @@ class Host:
 _MAGNITUDES = ("mag_r", "mag_v", "mag_g", "mag_b")
 """From R to the blue; what is redder than R would make P_c too small."""
 
+_BRIGHTEST_MAG, _FAINTEST_MAG = -5.0, 50.0
+"""No galaxy is outside; a catalogue's number for "unknown" may be."""
+
 
 def hosts(ra_deg: float, dec_deg: float, tags: Iterable[CatalogTag]) -> tuple[Host, ...]:
     """The galaxies among the entries near a place [deg], from the least chance probability on.
@@ -151,7 +154,7 @@ def _by_chance(host: Host) -> tuple[float, float, str, str]:
 
 
 def _host(ra_deg: float, dec_deg: float, tag: CatalogTag) -> Host:
-    mag_name = next((name for name in _MAGNITUDES if tag.value(name) is not None), None)
+    mag_name = next((name for name in _MAGNITUDES if _is_magnitude(tag.value(name))), None)
     mag = None if mag_name is None else tag.value(mag_name)
     half_light = tag.value("half_light_arcsec") or 0.0
     separation = tag.separation_arcsec
@@ -162,6 +165,10 @@ def _host(ra_deg: float, dec_deg: float, tag: CatalogTag) -> Host:
         projected_kpc(separation, tag.value("distance_mpc"), tag.value("z")),
         _offset_radii(ra_deg, dec_deg, tag),
     )
+
+
+def _is_magnitude(value: float | None) -> bool:
+    return value is not None and _BRIGHTEST_MAG <= value <= _FAINTEST_MAG
 
 
 def _offset_radii(ra_deg: float, dec_deg: float, tag: CatalogTag) -> float | None:

@@ -124,3 +124,11 @@ def test_a_galaxy_of_unknown_shape_is_round():
     assert hosts(10.0, 0.0, [tag])[0].offset_radii == 2.0
     edge_on = galaxy("odd", 12.0, semi_major_arcsec=6.0, axis_ratio=0.0, position_angle_deg=3.0)
     assert hosts(10.0, 0.0, [edge_on])[0].offset_radii == 2.0
+
+
+@pytest.mark.parametrize("unknown", [9999.0, -9999.0])
+def test_a_number_that_is_no_magnitude_says_no_chance(unknown):
+    (host,) = hosts(10.0, 0.0, [galaxy("a", 5.0, mag_r=unknown)])
+    assert (host.p_chance, host.mag_name) == (None, None)
+    (host,) = hosts(10.0, 0.0, [galaxy("a", 5.0, mag_r=unknown, mag_g=18.0)])
+    assert host.mag_name == "mag_g"
