@@ -50,7 +50,13 @@ def assert_measured(rows):
         assert row["versions"]["fastavro"]
 
 
-@pytest.mark.parametrize("name", subjects.BENCHMARKS)
+LONG = {"pipeline", "stream-parts"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in subjects.BENCHMARKS],
+)
 def test_every_benchmark_gives_whole_rows(name):
     rows = command.measured([name], TINY)
     assert [row["name"] for row in rows] == NAMES[name]

@@ -107,8 +107,9 @@ def test_the_light_curve_holds_of_each_source_the_greatest(some):
 def test_the_forced_photometry_holds_of_each_id_the_greatest(some):
     by_id = {}
     for f in (f for alert in some for f in alert.forced):
-        by_id.setdefault(f.forced_id, []).append((f.time_unix_s, f.flux_njy, f.flux_err_njy, f))
-    chosen = [max(told, key=lambda x: x[:3])[3] for told in by_id.values()]
+        content = f.time_unix_s, f.flux_njy, f.flux_err_njy, f.band
+        by_id.setdefault(f.forced_id, {})[content] = f
+    chosen = [told[max(told)] for told in by_id.values()]
     expected = tuple(sorted(chosen, key=lambda f: (f.time_unix_s, f.forced_id)))
     assert folded(some).forced == expected
 

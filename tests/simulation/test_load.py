@@ -66,6 +66,7 @@ def test_the_same_seed_writes_the_same_bytes(folder, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_night(deliveries):
     other = plan_load(LoadConfig(seed=4, n_alerts=4_000))
     assert not {r.value for r in other.records()} & {d.value for d in deliveries}

@@ -45,6 +45,7 @@ def test_the_same_seed_writes_the_same_bytes(night_folder, tmp_path):
     assert digests(tmp_path / "again") == digests(night_folder)
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_night():
     one, two = (
         [p.record for p in islice(simulate_night(NightConfig(seed=s, n_alerts=500)), 50)]

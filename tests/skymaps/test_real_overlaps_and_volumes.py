@@ -50,6 +50,7 @@ def dense_overlap(a, b):
     return FULL_SKY_SR * (a @ b) * FULL_SKY_SR / len(a)
 
 
+@pytest.mark.slow
 def test_the_overlap_of_every_two_maps_of_moderate_order_is_the_dense_sum(real_data):
     maps = []
     for path in map_files(real_data):
