@@ -3,7 +3,9 @@
 Each noun is stored whole, as its canonical JSON (``body``), beside the columns that people query.
 There are no foreign keys between nouns: at-least-once delivery from independent streams means
 that a pair may arrive before its event does. Times are seconds since the Unix epoch (UTC),
-angles degrees (ICRS), ``index_29`` the order-29 NESTED HEALPix index.
+angles degrees (ICRS), ``index_29`` the order-29 NESTED HEALPix index. ``audience`` names who may
+read a row (`correlator.audience`), null for everybody; it stands last, where SQLite finds a null
+without reading through the body.
 """
 
 from __future__ import annotations
@@ -75,6 +77,7 @@ notices = Table(
     _said("packet", LargeBinary),
     Column("nature", TEXT),
     Column("nature_field", TEXT),
+    Column("audience", TEXT),
     Index(None, "event_key"),
     Index(None, "mission", "notice_unix_s"),
     Index(None, "notice_unix_s"),
@@ -108,6 +111,7 @@ events = Table(
     _said("body"),
     Column("nature", TEXT),
     Column("nature_field", TEXT),
+    Column("audience", TEXT),
     Index(None, "event_unix_s"),
     Index(None, "mission", "event_unix_s"),
 )
@@ -127,6 +131,7 @@ alerts = Table(
     Column("mag_ab", Double),
     Column("real_bogus", Double),
     _said("body"),
+    Column("audience", TEXT),
 )
 """One index only, for thousands come a second: whoever looks for a place or a time finds the
 object first, and its alerts lie together in the key."""
@@ -148,6 +153,7 @@ objects = Table(
     Column("real_bogus", Double),
     _said("is_contested", Boolean),
     _said("body"),
+    Column("audience", TEXT),
     # All that a look back reads, so that it never touches the rows themselves.
     Index(
         "ix_objects_region",
@@ -158,6 +164,7 @@ objects = Table(
         "ra_deg",
         "dec_deg",
         "object_key",
+        "audience",
     ),
 )
 """``first_unix_s`` and ``time_unix_s`` are of the earliest detection and of the latest alert,
@@ -182,6 +189,7 @@ pairs = Table(
     Column("separation_deg", Double),
     Column("log_lr", Double),
     Column("body", TEXT),
+    Column("audience", TEXT),
     Index(None, "event_key", "is_live"),
     Index(None, "object_key"),
 )
@@ -258,6 +266,7 @@ coincidences = Table(
     Column("score_afterglow", Double),
     Column("score_early_supernova", Double),
     Column("body", TEXT),
+    Column("audience", TEXT),
     Index(None, "event_key", "is_current", "state"),
     Index(None, "object_key"),
     Index(None, "case_name", "is_current", "state"),
@@ -283,6 +292,7 @@ targets = Table(
     _said("as_of_unix_s", Double),
     _said("content_sha256"),
     _said("body"),
+    Column("audience", TEXT),
     Index(None, "case_name", "state"),
     Index(None, "object_key"),
 )
@@ -325,6 +335,7 @@ joint_events = Table(
     _said("published_unix_s", Double),
     Column("reason", TEXT),
     _said("body"),
+    Column("audience", TEXT),
     Index(None, "touched"),
     Index(None, "event_unix_s"),
 )
@@ -349,3 +360,46 @@ lookbacks = Table(
     _said("version", Integer),
 )
 """Version of an event that was searched for in a partition of the objects, of so many."""
+
+tokens = Table(
+    "tokens",
+    metadata,
+    _key("token_id"),
+    _said("secret_sha256"),
+    _said("name"),
+    _said("scopes"),
+    Column("audience", TEXT),
+    Column("rate_hz", Double),
+    _said("created_unix_s", Double),
+    Column("expires_unix_s", Double),
+    Column("revoked_unix_s", Double),
+    Index(None, "name"),
+)
+"""Who may do what over HTTP; ``audience`` holds the audiences that a reader belongs to."""
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    _key("name"),
+    _said("owner"),
+    _said("filter"),
+    _said("is_active", Boolean),
+    _said("created_unix_s", Double),
+    Column("audience", TEXT),
+)
+"""Filters by which coincidences are sent to a topic of a user's own."""
+
+feedback = Table(
+    "feedback",
+    metadata,
+    _key("feedback_id"),
+    _said("coincidence_id"),
+    _said("author"),
+    _said("status"),
+    Column("viable", Boolean),
+    Column("viability_reason", TEXT),
+    Column("comment", TEXT),
+    _said("created_unix_s", Double),
+    Index(None, "coincidence_id"),
+)
+"""What follow-up teams say of coincidences; rows are only added."""
