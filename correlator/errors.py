@@ -57,6 +57,27 @@ class FilterError(CorrelatorError):
         super().__init__(f"filter, {place}: {rule}{said}")
 
 
+class RefusedError(CorrelatorError):
+    """What a reader asks to be remembered, or to be done, cannot be.
+
+    Parameters
+    ----------
+    record
+        What was asked for, in words: ``"token 'grandma'"``.
+    rule
+        The rule that it breaks, in words.
+    value
+        The offending value, shortened to 120 characters.
+    """
+
+    def __init__(self, record: str, rule: str, value: object = None) -> None:
+        self.record = record
+        self.rule = rule
+        self.value = _shortened(value)
+        said = "" if value is None else f", got {self.value}"
+        super().__init__(f"{record}: {rule}{said}")
+
+
 class ConfigurationError(CorrelatorError):
     """A setting or an option cannot be used; the message says which and why."""
 

@@ -16,6 +16,7 @@ from storage.database import Database
 from storage.dead_letters import DeadLetterStore
 from storage.engine import open_engine, shown_url
 from storage.events import EventStore
+from storage.feedback import FeedbackStore
 from storage.joint_events import JointEventStore
 from storage.localizations import LocalizationStore
 from storage.lookbacks import LookbackStore
@@ -23,7 +24,9 @@ from storage.notices import NoticeStore
 from storage.owners import OwnerStore
 from storage.pairs import PairStore
 from storage.schema import metadata
+from storage.subscriptions import SubscriptionStore
 from storage.targets import TargetStore
+from storage.tokens import TokenStore
 
 
 class Store:
@@ -53,6 +56,9 @@ class Store:
         self.owners = OwnerStore(database)
         self.lookbacks = LookbackStore(database)
         self.dead_letters = DeadLetterStore(database)
+        self.tokens = TokenStore(database)
+        self.subscriptions = SubscriptionStore(database)
+        self.feedback = FeedbackStore(database)
 
     @classmethod
     def open(cls, url: str, migrate: bool = True) -> Self:

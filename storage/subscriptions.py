@@ -1,0 +1,134 @@
+"""Filters by which coincidences are sent to a topic of a user's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row as StoredRow
+from sqlalchemy import delete, select, update
+
+from correlator.audience import Audience, Reader, audience_of, audience_of_text, audience_text
+from correlator.errors import RefusedError
+from correlator.filters import Filter, read_filter, text_of
+from storage.database import Database, equal_to, take_turn
+from storage.schema import subscriptions
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+_TURN = "subscriptions"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Who wants which coincidences.
+
+    Attributes
+    ----------
+    name
+        Last word of the topic.
+    owner
+        Who may change and remove it.
+    filter
+        Text of the filter, in its one form.
+    audience
+        Tags that the owner held when it was put: what it sends is for them.
+    """
+
+    name: str
+    owner: str
+    filter: str
+    is_active: bool
+    created_unix_s: float
+    audience: Audience
+
+    @property
+    def reader(self) -> Reader:
+        """On whose behalf coincidences are read for it."""
+        return Reader(self.audience)
+
+
+class SubscriptionStore:
+    """One row a subscription."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(
+        self,
+        name: str,
+        owner: str,
+        said: str | Filter,
+        audience: Iterable[str],
+        now_unix_s: float,
+        *,
+        is_active: bool = True,
+    ) -> Subscription:
+        """Store a subscription, or change one of the same owner, which keeps its age.
+
+        Raises
+        ------
+        FilterError
+            The filter cannot be understood.
+        RefusedError
+            The name or a tag is none, or the subscription is another owner's.
+        """
+        record = f"subscription {name[:64]!r}"
+        if not _NAME.fullmatch(name):
+            rule = "a name has up to 63 of a-z, 0-9, '_' and '-', a letter or digit first"
+            raise RefusedError(record, rule, name)
+        if not owner:
+            raise RefusedError(record, "it must have an owner")
+        try:
+            tags = Reader(audience_of(audience)).tags
+        except ValueError as error:
+            raise RefusedError(record, str(error)) from error
+        tree = read_filter(said) if isinstance(said, str) else said
+        row = {"filter": text_of(tree), "is_active": is_active, "audience": audience_text(tags)}
+        new = row | {"name": name, "owner": owner, "created_unix_s": now_unix_s}
+        mine = subscriptions.c.name == name
+        with self._database.writing() as connection:
+            take_turn(connection, _TURN)
+            stored = connection.execute(select(subscriptions).where(mine)).one_or_none()
+            if stored is None:
+                connection.execute(subscriptions.insert().values(new))
+            elif stored.owner != owner:
+                raise RefusedError(record, "it is another owner's")
+            else:
+                connection.execute(update(subscriptions).where(mine).values(row))
+            return _subscription(connection.execute(select(subscriptions).where(mine)).one())
+
+    def get(self, name: str) -> Subscription | None:
+        """Subscription of a name; None when it is not stored."""
+        found = select(subscriptions).where(subscriptions.c.name == name)
+        with self._database.reading() as connection:
+            row = connection.execute(found).one_or_none()
+        return None if row is None else _subscription(row)
+
+    def list(
+        self, owner: str | None = None, *, active_only: bool = False
+    ) -> tuple[Subscription, ...]:
+        """Subscriptions, of one owner or of all, by name."""
+        wanted = equal_to(subscriptions, owner=owner, is_active=True if active_only else None)
+        found = select(subscriptions).where(*wanted).order_by(subscriptions.c.name)
+        with self._database.reading() as connection:
+            return tuple(_subscription(row) for row in connection.execute(found))
+
+    def remove(self, name: str, owner: str | None = None) -> bool:
+        """Forget a subscription, of this owner where one is named; whether there was one."""
+        wanted = equal_to(subscriptions, name=name, owner=owner)
+        with self._database.writing() as connection:
+            return connection.execute(delete(subscriptions).where(*wanted)).rowcount > 0
+
+
+def _subscription(row: StoredRow[Any]) -> Subscription:
+    return Subscription(
+        name=row.name,
+        owner=row.owner,
+        filter=row.filter,
+        is_active=row.is_active,
+        created_unix_s=row.created_unix_s,
+        audience=audience_of_text(row.audience),
+    )
