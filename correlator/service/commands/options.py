@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 import orjson
@@ -44,6 +45,26 @@ class UtcTime(click.ParamType):
         if not _FIRST_YEAR <= when.year <= _LAST_YEAR:
             self.fail(f"{value!r} must lie between {_FIRST_YEAR} and {_LAST_YEAR}", param, ctx)
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+class Duration(click.ParamType):
+    """A number with a unit as in ``180d``, ``36h``, ``90m`` or ``30s``, in seconds."""
+
+    name = "duration"
+
+    _UNITS_S: ClassVar = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds of the words, above 0."""
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)([dhms])", value)
+        seconds = float(match[1]) * self._UNITS_S[match[2]] if match else 0.0
+        if seconds <= 0.0:
+            self.fail(f"{value!r} is no duration above 0 such as 180d or 36h", param, ctx)
+        return seconds
 
 
 site_option = click.option(
