@@ -40,6 +40,7 @@ _COMMANDS = {
     "archive": "archive:archive",
     "models": "models:models",
     "db": "db:db",
+    "tokens": "tokens:tokens",
     "check": "check:check",
     "bench": "bench:bench",
     "topics": "topics:topics",
