@@ -8,12 +8,13 @@ from sqlalchemy import Engine
 from correlator.errors import ConfigurationError
 from correlator.service.commands.options import store_option, store_url_of
 from storage import migrations
+from storage.diagram import mermaid, schema_page
 from storage.engine import open_engine
 
 
 @click.group("db")
 def db() -> None:
-    """Bring the event store's schema up to date, or check it."""
+    """Bring the event store's schema up to date, check it, and look after what is stored."""
 
 
 @db.command("upgrade")
@@ -38,6 +39,18 @@ def check(store_url: str | None) -> None:
     engine = open_engine(store_url_of(store_url))
     check_schema(engine)
     click.echo(f"schema at {migrations.current(engine)}, as expected")
+
+
+@db.command("diagram")
+@click.option(
+    "--page", is_flag=True, help="With every table and column, as docs/operations/schema.md."
+)
+def diagram_command(page: bool) -> None:
+    """Print the entity-relationship diagram of the tables, in Mermaid's words.
+
+    Example: correlator db diagram --page > docs/operations/schema.md
+    """
+    click.echo(schema_page() if page else mermaid(), nl=False)
 
 
 def check_schema(engine: Engine) -> None:
