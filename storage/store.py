@@ -25,6 +25,7 @@ from storage.owners import OwnerStore
 from storage.pairs import PairStore
 from storage.schema import metadata
 from storage.subscriptions import SubscriptionStore
+from storage.summary import SummaryStore
 from storage.targets import TargetStore
 from storage.tokens import TokenStore
 
@@ -56,6 +57,7 @@ class Store:
         self.owners = OwnerStore(database)
         self.lookbacks = LookbackStore(database)
         self.dead_letters = DeadLetterStore(database)
+        self.summary = SummaryStore(database)
         self.tokens = TokenStore(database)
         self.subscriptions = SubscriptionStore(database)
         self.feedback = FeedbackStore(database)
