@@ -37,6 +37,16 @@ class Settings(BaseSettings):
     app_id: str = Field("correlator", description="consumer group of the stream workers")
     host: str = Field("127.0.0.1", description="address of the web page")
     port: int = Field(8000, ge=0, le=65535, description="port of the web page")
+    api_anonymous: bool = Field(True, description="let those without a token read what is public")
+    api_anonymous_rate_hz: float = Field(
+        5.0, gt=0.0, le=1e6, description="requests of an address without a token [1/s]"
+    )
+    api_token_rate_hz: float = Field(
+        20.0, gt=0.0, le=1e6, description="requests of a token without a rate of its own [1/s]"
+    )
+    api_proxies: str | None = Field(
+        None, description="addresses of proxies whose X-Forwarded-For is believed, with commas"
+    )
     include_tests: bool = Field(False, description="let tests, mocks and drills reach the join")
     kept_out: frozenset[Nature] = Field(
         NO_BURSTS, description='natures that do not reach the join, as ["tgf", "solar-flare"]'
