@@ -20,6 +20,7 @@ FAILED, BAD_USAGE, PARTLY_DONE = 1, 2, 3
 _COMMANDS = {
     "demo": "demo:demo",
     "up": "up:up",
+    "serve": "serve:serve",
     "worker": "worker:worker",
     "ingest": "ingest:ingest",
     "replay": "replay:replay_command",

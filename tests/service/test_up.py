@@ -20,7 +20,7 @@ def test_a_watcher_that_fails_in_an_unknown_way_ends_the_command_loudly(monkeypa
     async def serve(*_):
         await asyncio.sleep(3600.0)
 
-    for name, value in {"running": running, "watch_inbox": watch, "serve_page": serve}.items():
+    for name, value in {"running": running, "watch_inbox": watch, "serve_http": serve}.items():
         monkeypatch.setattr(up, name, value)
     with pytest.raises(AttributeError, match="a mistake of ours"):
         asyncio.run(up._run(Settings(), None, tmp_path, 0))

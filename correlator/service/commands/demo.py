@@ -13,10 +13,10 @@ import orjson
 from correlator.errors import ConfigurationError
 from correlator.policy import Policy
 from correlator.service.archive import archive_files, read_archive
-from correlator.service.commands.up import serve_page
 from correlator.service.lists import print_lists
 from correlator.service.progress import tracked
 from correlator.service.replay import ReplayOptions, ReplayResult, replay, write_replay
+from correlator.service.serving import serve_http
 from correlator.service.settings import Settings
 from correlator.simulation.archive import write_night
 from correlator.simulation.night import NightConfig
@@ -50,7 +50,7 @@ def demo(seed: int, n_alerts: int, folder: Path, exit_at_once: bool) -> None:
     if not exit_at_once:
         settings = Settings()
         click.echo(f"Page at http://{settings.host}:{settings.port} (interrupt to end)")
-        asyncio.run(serve_page(store, settings.host, settings.port, settings.author()))
+        asyncio.run(serve_http(store, settings, settings.host, settings.port))
     if not found:
         sys.exit(1)
 

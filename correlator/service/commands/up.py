@@ -7,16 +7,13 @@ import time
 from pathlib import Path
 
 import click
-import uvicorn
 
-from correlator.errors import ConfigurationError
 from correlator.service.commands.options import store_option, store_url_of, writable_folder
 from correlator.service.inbox import watch_inbox
-from correlator.service.page import create_page
+from correlator.service.serving import serve_http
 from correlator.service.settings import Settings
 from correlator.service.wiring import running
 from storage.store import Store
-from streams.voevent import Author
 
 
 @click.command("up")
@@ -42,7 +39,7 @@ async def _run(settings: Settings, store: Store, inbox: Path, port: int) -> None
     async with running(streams, store, settings.policy(), time.time) as pipeline:
         tag = settings.tagger().tagged
         watcher = asyncio.create_task(watch_inbox(inbox, pipeline, store, tag))
-        page = asyncio.create_task(serve_page(store, settings.host, port, settings.author()))
+        page = asyncio.create_task(serve_http(store, settings, settings.host, port))
         # Either one ends the process: a page over a dead pipeline would say that all is well.
         await asyncio.wait({watcher, page}, return_when=asyncio.FIRST_COMPLETED)
         for task in (watcher, page):
@@ -51,18 +48,3 @@ async def _run(settings: Settings, store: Store, inbox: Path, port: int) -> None
     for result in results:
         if isinstance(result, Exception):
             raise result
-
-
-async def serve_page(store: Store, host: str, port: int, author: Author) -> None:
-    """Serve the page until interrupted.
-
-    Raises
-    ------
-    ConfigurationError
-        The address is taken.
-    """
-    config = uvicorn.Config(create_page(store, author), host=host, port=port, log_level="warning")
-    try:
-        await uvicorn.Server(config).serve()
-    except SystemExit as error:
-        raise ConfigurationError(f"the page cannot be served at {host}:{port}") from error

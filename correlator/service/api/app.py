@@ -1,0 +1,62 @@
+"""The application ``/api/v1``: the routers of all nouns over one store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fastapi import FastAPI
+
+from correlator.service.api.access import Access, AccessRules
+from correlator.service.api.documentation import document
+from correlator.service.api.headers import Headers
+from correlator.service.api.problems import tell_problems
+from correlator.service.api.status import status_router
+from storage.store import Store
+
+PREFIX = "/api/v1"
+"""Where the interface is mounted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """What an installation chooses, and the clocks of the interface.
+
+    Attributes
+    ----------
+    rules
+        Who may ask, and how often.
+    default_site
+        Site of target lists when none is asked for; None leaves them as they are stored.
+    now_unix_s, monotonic_s
+        Clocks, by which tokens expire and rates are counted [s].
+    """
+
+    rules: AccessRules = field(default_factory=AccessRules)
+    default_site: str | None = None
+    now_unix_s: Callable[[], float] = time.time
+    monotonic_s: Callable[[], float] = time.monotonic
+
+
+def create_api(store: Store, options: ApiOptions | None = None) -> FastAPI:
+    """Make the interface over a store; it is to be mounted at :data:`PREFIX`."""
+    chosen = options or ApiOptions()
+    access = Access(store.tokens, chosen.rules, chosen.now_unix_s, chosen.monotonic_s)
+    api = FastAPI(
+        title="Multi-messenger correlator",
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for router in (
+        status_router(store, access, chosen.now_unix_s),
+        # Other nouns go here, in the order in which the documentation shows them.
+    ):
+        api.include_router(router)
+    document(api)
+    tell_problems(api)
+    api.add_middleware(Headers)
+    return api

@@ -1,0 +1,140 @@
+"""Who is let in, how often, and how a refusal reads."""
+
+import pytest
+
+from correlator.service.api.access import AccessRules
+from storage.tokens import Scope
+from tests.service.api.asking import NOW_UNIX_S, Asked
+
+PROBLEM = "application/problem+json"
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "Token", "token", "bearer"])
+async def test_every_scheme_of_the_field_carries_the_same_token(asked, scheme):
+    secret = asked.token(Scope.READ)
+    async with asked.client(secret, scheme) as client:
+        assert (await client.get("/status")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "said", ["Basic dTpw", "Bearer", "Bearer ", "Bearer \x80", "Bearer " + "a" * 5000, "mmc_1_2"]
+)
+async def test_what_is_no_token_is_refused_with_a_challenge(asked, said):
+    async with asked.client() as client:
+        answer = await client.get("/status", headers={"Authorization": said.encode("latin-1")})
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == PROBLEM
+    assert answer.headers["www-authenticate"].startswith('Bearer realm="correlator"')
+    assert answer.json()["status"] == 401
+
+
+async def test_two_tokens_at_once_are_none(asked):
+    secret = asked.token(Scope.READ)
+    two = [("Authorization", f"Bearer {secret}"), ("Authorization", f"Bearer {secret}")]
+    async with asked.client() as client:
+        assert (await client.get("/status", headers=two)).status_code == 401
+
+
+async def test_a_token_without_the_scope_is_told_which_it_lacks(asked):
+    async with asked.client(asked.token(Scope.WRITE)) as client:
+        answer = await client.get("/status")
+    assert answer.status_code == 403
+    assert 'scope="read"' in answer.headers["www-authenticate"]
+
+
+async def test_an_installation_may_want_a_token_of_everybody(store):
+    asked = Asked(store, AccessRules(lets_anonymous_read=False))
+    async with asked.client() as client:
+        assert (await client.get("/status")).status_code == 401
+        assert (await client.get("/livez")).status_code == 200
+
+
+async def test_a_token_that_ends_soon_says_so(asked):
+    soon = asked.store.tokens.create("tests", [Scope.READ], (), NOW_UNIX_S, NOW_UNIX_S + 3600.0)
+    for secret, says in ((soon, True), (asked.token(Scope.READ), False)):
+        async with asked.client(secret) as client:
+            assert ("token-expires" in (await client.get("/status")).headers) is says
+
+
+async def test_whoever_asks_too_often_is_told_when_to_come_back(store):
+    asked = Asked(store, AccessRules(True, anonymous_rate_hz=0.2, token_rate_hz=0.3))
+    async with asked.client() as client, asked.client(host="10.0.0.2") as other:
+        first, second = [await client.get("/status") for _ in range(2)]
+        third = await client.get("/status")
+        assert (first.status_code, second.status_code, third.status_code) == (200, 200, 429)
+        assert first.headers["ratelimit-limit"] == "2"
+        assert second.headers["ratelimit-remaining"] == "0"
+        assert third.headers["retry-after"] == "5"
+        assert third.headers["content-type"] == PROBLEM
+        assert (await other.get("/status")).status_code == 200
+        asked.clocks.monotonic_s = 5.0
+        assert (await client.get("/status")).status_code == 200
+
+
+async def test_a_token_has_its_own_rate_wherever_it_comes_from(store):
+    asked = Asked(store, AccessRules(True, 1e6, token_rate_hz=1e6))
+    slow = store.tokens.create("slow", [Scope.READ], (), NOW_UNIX_S, rate_hz=0.1)
+    async with asked.client(slow) as here, asked.client(slow, host="10.0.0.2") as there:
+        assert (await here.get("/status")).status_code == 200
+        assert (await there.get("/status")).status_code == 429
+
+
+async def test_guessed_tokens_are_counted_too(store):
+    asked = Asked(store, AccessRules(True, anonymous_rate_hz=0.2))
+    async with asked.client("mmc_0123456789abcdef_" + "A" * 43) as client:
+        said = [(await client.get("/status")).status_code for _ in range(3)]
+    assert said == [401, 401, 429]
+
+
+async def test_addresses_of_one_ipv6_network_are_one(store):
+    asked = Asked(store, AccessRules(True, anonymous_rate_hz=0.1))
+    said = []
+    for host in ("2001:db8::1", "2001:db8::ffff", "2001:db8:0:1::1"):
+        async with asked.client(host=host) as client:
+            said.append((await client.get("/status")).status_code)
+    assert said == [200, 429, 200]
+
+
+async def test_unknown_routes_and_methods_are_problems_too(asked):
+    async with asked.client() as client:
+        for method, path, status in (
+            ("GET", "/nothing", 404),
+            ("DELETE", "/status", 405),
+            ("GET", "/status%00", 400),
+            ("GET", "/status?a=%00", 400),
+            ("GET", "/status?a=" + "a" * 40_000, 414),
+        ):
+            answer = await client.request(method, path)
+            assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM)
+            assert answer.json()["title"]
+
+
+async def test_head_is_get_without_content(asked):
+    async with asked.client() as client:
+        answer = await client.head("/livez")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-length"] == "15"
+
+
+async def test_a_mistake_of_ours_shows_no_code(asked, monkeypatch):
+    def fails(_reader):
+        raise AttributeError("secret of the code")
+
+    monkeypatch.setattr(asked.store.summary, "of", fails)
+    async with asked.client() as client:
+        client._transport.raise_app_exceptions = False
+        answer = await client.get("/status")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, PROBLEM)
+    assert "secret" not in answer.text
+
+
+async def test_the_documentation_needs_no_network(asked):
+    async with asked.client() as client:
+        page = await client.get("/docs")
+        said = (await client.get("/openapi.json")).json()
+    assert page.status_code == 200
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    assert "<script" not in page.text
+    assert said["openapi"].startswith("3.1")
+    assert said["servers"] == [{"url": "/api/v1"}]
