@@ -17,6 +17,7 @@ from correlator.errors import MalformedPacketError
 from correlator.priority import Visibility
 from correlator.ranking import Ranking
 from correlator.wire import PairRecord, alerts_of_json, of_json, to_json
+from storage.coincidences import CoincidenceRevision
 from storage.errors import NotOwnerError
 from storage.share import Share
 from storage.store import Store
@@ -378,12 +379,16 @@ class Agents:
             self.ranker.rank_again(left)
 
     async def _publish(self, ranking: Ranking, as_of_unix_s: float) -> None:
+        key = ranking.event_key
+        await self._tell_of(key, await asyncio.to_thread(self.ranker.untold, key))
         publish = partial(self.ranker.publish, ranking, as_of_unix_s)
-        revisions = await asyncio.to_thread(publish)
+        await self._tell_of(key, await asyncio.to_thread(publish))
+
+    async def _tell_of(self, event_key: str, revisions: list[CoincidenceRevision]) -> None:
         await self.send(r for revision in revisions for r in records_of(revision))
         await self.send(await asyncio.to_thread(self.voevents.records_of, revisions))
         await self.send(await asyncio.to_thread(self.gcn_notices.records_of, revisions))
-        self.ranker.told(ranking.event_key)
+        self.ranker.told(event_key)
 
     async def refresh_lists(self) -> None:
         """The lists that follow from what is published of all events, whoever published it."""

@@ -233,11 +233,18 @@ class Ranker:
         """Take rankings back that could not be published: their events count as changed."""
         self._changed.update(r.event_key for r in rankings if self.owns(r.event_key))
 
-    def publish(self, ranking: Ranking, as_of_unix_s: float) -> list[CoincidenceRevision]:
-        """Make a ranking what is published of its event; what others must be told of it.
+    def untold(self, event_key: str) -> list[CoincidenceRevision]:
+        """What is stored of an event and perhaps not told, to be told before more is published.
 
-        That is every new revision; after a change of owner, or when the last ones could not be
-        told, every current one.
+        That is every current revision, after a change of owner or when the last ones could not be
+        told. As nothing is published before, no revision is ever overtaken that nobody was told.
+        """
+        if event_key not in self._untold:
+            return []
+        return self._store.coincidences.current(event_key=event_key, include_gone=True)
+
+    def publish(self, ranking: Ranking, as_of_unix_s: float) -> list[CoincidenceRevision]:
+        """Make a ranking what is published of its event; the new revisions, for others to be told.
 
         Raises
         ------
@@ -256,7 +263,6 @@ class Ranker:
             return self._why_gone(revision, event, as_of_unix_s)
 
         found = list(ranking.coincidences)
-        is_told = key not in self._untold
         self._untold.add(key)
         made = self._store.coincidences.publish(key, found, as_of_unix_s, why_gone, fence)
         if event is not None:
@@ -266,12 +272,10 @@ class Ranker:
                 # Nothing changes it any more but what comes late, which reads it from the store.
                 with self._memory:
                     self._pairs.pop(key, None)
-        if is_told:
-            return made
-        return self._store.coincidences.current(event_key=key, include_gone=True)
+        return made
 
     def told(self, event_key: str) -> None:
-        """Note that everybody was told what :meth:`publish` said."""
+        """Note that everybody was told what :meth:`untold` or :meth:`publish` said."""
         self._untold.discard(event_key)
 
     def owns(self, event_key: str) -> bool:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from aiokafka.errors import KafkaTimeoutError
 
+from correlator.policy import DAY_S
 from correlator.service.wiring import running
 from correlator.wire import pair_record, record_of_event, to_json
 from ingest_vo.voevent import read_voevent
@@ -125,6 +126,30 @@ async def test_that_something_is_no_more_is_told_too(store, topic, error):
     for each in ("voevents", *NOTICES):
         assert states(cluster, each) == ["retracted"]
     assert states(cluster, TARGETS) == ["retired"]
+
+
+@pytest.mark.parametrize("topic", ["coincidences", "voevents", *NOTICES])
+async def test_no_revision_is_overtaken_of_which_nobody_was_told(store, topic):
+    """One is stored, its teller dies, and another one is due before anybody takes over."""
+    cluster = Cluster(store)
+    await cluster.assign()
+    cluster.tell_event(a_notice())
+    cluster.tell_alert(an_alert())
+    cluster.workers[0].agents.send = FailingSend(cluster, topic, Crash())
+    with pytest.raises(Crash):
+        await cluster.finish()
+    cluster.tell_alert(an_alert("later", time_unix_s=T0_UNIX_S + 0.3 * DAY_S))
+    cluster.workers = [None]
+    await cluster.assign()
+    await cluster.finish()
+    (current,) = store.coincidences.current()
+    assert current.revision == 2
+    records = [r for p in range(2) for r in cluster.log.read(("coincidences", p), 0, 100)]
+    told = [json.loads(record.value)["revision"] for record in records]
+    assert sorted(set(told)) == [1, 2]
+    assert told == sorted(told)
+    notices = [read_notice(r.value) for r in cluster.log.read(("coincidence.all", 0), 0, 100)]
+    assert {notice.record_number for notice in notices} == {1, 2}
 
 
 async def test_what_was_told_is_not_told_again(store):
