@@ -118,6 +118,13 @@ def _settled(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> set[str
     """Let the greater content of each alert stay; keys of the objects of which one came twice."""
     keys = list(dict.fromkeys(row[:3] for row in rows))
     stored = {tuple(key): body for *key, body in found_of(connection, _BODY, _ALERT[:3], keys)}
+    if gone := [key for key in keys if key not in stored]:
+        # Removed with its old object since we met it (`storage.upkeep.retention`), which cannot
+        # happen again: we hold the object's row.
+        again = [row for row in rows if row[:3] in gone]
+        insert_rows(connection, alerts_table, _ALERT, again, _KEEPS)
+        found = found_of(connection, _BODY, _ALERT[:3], gone)
+        stored |= {tuple(key): body for *key, body in found}
     others = [row for row in rows if row[-1] != stored[row[:3]]]
     greatest = {row[:3]: row for row in sorted(others, key=itemgetter(0, 1, 2, -1))}
     insert_rows(connection, alerts_table, _ALERT, list(greatest.values()), _GREATER_STAYS)
