@@ -28,6 +28,7 @@ from storage.subscriptions import SubscriptionStore
 from storage.summary import SummaryStore
 from storage.targets import TargetStore
 from storage.tokens import TokenStore
+from storage.upkeep.retention import Cut, Retention
 
 
 class Store:
@@ -88,6 +89,10 @@ class Store:
                 )
             failing.pop_all()
         return cls(engine)
+
+    def retention(self, cut: Cut, *, is_dry: bool = False) -> Retention:
+        """A run that removes, or counts, what is older than a cut and may go."""
+        return Retention(self._database, cut, is_dry)
 
     def counts(self) -> dict[str, int]:
         """Rows of each table."""

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from correlator.errors import ConfigurationError
 from correlator.service.commands.options import store_option, store_url_of
+from correlator.service.commands.upkeep import retain_command, vacuum_command
 from storage import migrations
 from storage.diagram import mermaid, schema_page
 from storage.engine import open_engine
@@ -51,6 +52,10 @@ def diagram_command(page: bool) -> None:
     Example: correlator db diagram --page > docs/operations/schema.md
     """
     click.echo(schema_page() if page else mermaid(), nl=False)
+
+
+db.add_command(retain_command)
+db.add_command(vacuum_command)
 
 
 def check_schema(engine: Engine) -> None:
