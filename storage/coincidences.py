@@ -14,7 +14,7 @@ from sqlalchemy import Row as StoredRow
 from correlator.filters import Filter
 from correlator.ranking import Coincidence
 from correlator.wire import of_json, to_json
-from storage.columns import coincidence_columns
+from storage.columns import coincidence_columns, index_29_of_body
 from storage.database import Database, Row, equal_to, take_turn
 from storage.errors import NotOwnerError
 from storage.filters import select_sent
@@ -175,7 +175,7 @@ class CoincidenceStore:
                 # The ids as well: by three columns at once SQLite would look through the table.
                 named = c.coincidence_id.in_([key[0] for key in some])
                 rows += connection.execute(select(coincidences).where(named, place.in_(some)))
-        return {(row.coincidence_id, row.case_name): _revision(row) for row in rows}
+        return {(row.coincidence_id, row.case_name): revision_of(row) for row in rows}
 
     def current(
         self,
@@ -211,7 +211,7 @@ class CoincidenceStore:
         """
         found = select_sent(tree, since_unix_s, until_unix_s).limit(limit)
         with self._database.reading() as connection:
-            return [Sent(_revision(row), bool(row.passes)) for row in connection.execute(found)]
+            return [Sent(revision_of(row), bool(row.passes)) for row in connection.execute(found)]
 
     def count_sent(
         self,
@@ -241,14 +241,14 @@ class CoincidenceStore:
         if "coincidence_id" in wanted:
             found = found.order_by(None).order_by(c.case_name, c.revision)
         with self._database.reading() as connection:
-            return [_revision(row) for row in connection.execute(found)]
+            return [revision_of(row) for row in connection.execute(found)]
 
 
 def active_of_case(connection: Connection, case_name: str) -> list[Coincidence]:
     """What is published in a science case, of all events."""
     c = coincidences.c
     found = select(coincidences).where(c.case_name == case_name, c.is_current, c.state == _ACTIVE)
-    bodies = [_revision(row).body for row in connection.execute(found)]
+    bodies = [revision_of(row).body for row in connection.execute(found)]
     return [body for body in bodies if body is not None]
 
 
@@ -279,7 +279,7 @@ def _with_body(connection: Connection, key: _Key, revision: int) -> CoincidenceR
     found = select(coincidences).where(
         c.coincidence_id == key[0], c.case_name == key[1], c.revision == revision
     )
-    return _revision(connection.execute(found).one())
+    return revision_of(connection.execute(found).one())
 
 
 def _changed(
@@ -358,6 +358,30 @@ def _write(connection: Connection, made: list[CoincidenceRevision]) -> None:
         connection.execute(overtaken, keys)
     if made:
         connection.execute(insert(coincidences), [_row(r) for r in made])
+        _place_gone(connection, [r for r in made if r.body is None])
+
+
+def _place_gone(connection: Connection, gone: list[CoincidenceRevision]) -> None:
+    """Let what is gone lie where the revision before it did, so that a region finds it."""
+    c, before = coincidences.c, coincidences.alias("before").c
+    last = (
+        select(before.index_29)
+        .where(
+            before.coincidence_id == c.coincidence_id,
+            before.case_name == c.case_name,
+            before.revision == c.revision - 1,
+        )
+        .scalar_subquery()
+    )
+    placed = update(coincidences).values(index_29=last)
+    placed = placed.where(
+        c.coincidence_id == bindparam("of_id"),
+        c.case_name == bindparam("of_case"),
+        c.revision == bindparam("of_revision"),
+    )
+    keys = [{"of_id": r.coincidence_id, "of_case": r.case, "of_revision": r.revision} for r in gone]
+    if keys:
+        connection.execute(placed, keys)
 
 
 def _row(revision: CoincidenceRevision) -> Row:
@@ -375,10 +399,12 @@ def _row(revision: CoincidenceRevision) -> Row:
         "content_sha256": None if body is None else content_sha256(body),
         **coincidence_columns(body),
         "body": None if body is None else to_json(body).decode(),
+        "index_29": None if body is None else index_29_of_body(body),
     }
 
 
-def _revision(row: StoredRow[Any]) -> CoincidenceRevision:
+def revision_of(row: StoredRow[Any]) -> CoincidenceRevision:
+    """Revision of a row of the table."""
     name = f"coincidence {row.coincidence_id}"
     return CoincidenceRevision(
         coincidence_id=row.coincidence_id,

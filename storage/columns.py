@@ -5,6 +5,7 @@ from __future__ import annotations
 from correlator.filters.fields import FIELDS, place_of
 from correlator.nature import Verdict, foremost
 from correlator.ranking import Coincidence
+from skymaps.place import index_29_at
 from storage.database import Row
 
 _RENAMED = {"case": "case_name", "event_time": "event_unix_s", "last_time": "last_unix_s"}
@@ -31,6 +32,12 @@ def coincidence_columns(body: Coincidence | None) -> Row:
         return dict.fromkeys(COINCIDENCE_COLUMNS)
     said = {COLUMN_OF[n]: f.take(body) for n, f in FIELDS.items() if n not in _KEYS}
     return said | dict(zip(UNIT_COLUMNS, place_of(body) or (None, None, None), strict=True))
+
+
+def index_29_of_body(body: Coincidence) -> int | None:
+    """Order-29 index of the object's place; None where it has none."""
+    obj = body.pair.object
+    return None if place_of(body) is None else index_29_at(obj.ra_deg, obj.dec_deg)
 
 
 def nature_columns(verdicts: tuple[Verdict, ...]) -> Row:

@@ -81,6 +81,7 @@ notices = Table(
     Index(None, "event_key"),
     Index(None, "mission", "notice_unix_s"),
     Index(None, "notice_unix_s"),
+    Index("ix_notices_received", "received_unix_s", "notice_id", "content_sha256"),
 )
 
 localizations = Table(
@@ -190,9 +191,12 @@ pairs = Table(
     Column("log_lr", Double),
     Column("body", TEXT),
     Column("audience", TEXT),
-    Index(None, "event_key", "is_live"),
+    Index("ix_pairs_event_key", "event_key", "is_live", "coincidence_id"),
     Index(None, "object_key"),
 )
+
+_PUBLISHED = "published_unix_s", "coincidence_id", "case_name", "revision"
+"""The order of a list of coincidences."""
 
 coincidences = Table(
     "coincidences",
@@ -266,15 +270,39 @@ coincidences = Table(
     Column("score_afterglow", Double),
     Column("score_early_supernova", Double),
     Column("body", TEXT),
+    Column("index_29", BigInteger),
     Column("audience", TEXT),
     Index(None, "event_key", "is_current", "state"),
+    Index("ix_coincidences_event_key_published", "event_key", *_PUBLISHED),
     Index(None, "object_key"),
-    Index(None, "case_name", "is_current", "state"),
-    Index(None, "published_unix_s"),
+    Index(
+        "ix_coincidences_case_name_published",
+        "case_name",
+        "is_current",
+        "state",
+        "published_unix_s",
+        "coincidence_id",
+        "revision",
+    ),
+    Index("ix_coincidences_published", *_PUBLISHED),
+    # All that a question without a filter asks for, in the order of its pages.
+    Index(
+        "ix_coincidences_region",
+        "index_29",
+        "coincidence_id",
+        "case_name",
+        "revision",
+        "published_unix_s",
+        "is_current",
+        "state",
+        "event_key",
+        "audience",
+    ),
 )
 """From ``stream`` to ``score_early_supernova`` what filters can ask for (`storage.columns`), all
 null where a coincidence is gone; ``unit_x``, ``unit_y`` and ``unit_z`` are the place on the unit
-sphere. They stand before the body, for SQLite reads through a long one to what is behind it."""
+sphere. They stand before the body, for SQLite reads through a long one to what is behind it.
+``index_29`` is where the object lies, or lay when a coincidence that is gone was last seen."""
 
 targets = Table(
     "targets",

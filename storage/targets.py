@@ -93,14 +93,14 @@ class TargetStore:
             for start in range(0, len(ids), KEYS_AT_ONCE):
                 some = targets.c.target_id.in_(ids[start : start + KEYS_AT_ONCE])
                 rows += connection.execute(found.where(some))
-        return [_target(row) for row in rows if _differs(known[row.target_id], row)]
+        return [target_of(row) for row in rows if _differs(known[row.target_id], row)]
 
     def list(self, case: str, include_retired: bool = False) -> tuple[Target, ...]:
         """Targets of a science case by rank; then, if asked for, the retired ones by id."""
         state = None if include_retired else str(TargetState.ACTIVE)
         with self._database.reading() as connection:
             found = select(targets).where(*equal_to(targets, case_name=case, state=state))
-            return tuple(sorted((_target(r) for r in connection.execute(found)), key=_place))
+            return tuple(sorted((target_of(r) for r in connection.execute(found)), key=_place))
 
     def as_of_unix_s(self, case: str) -> float | None:
         """Moment for which the list of a science case was made; None when it is empty."""
@@ -115,7 +115,7 @@ class TargetStore:
         with self._database.reading() as connection:
             found = select(targets).where(targets.c.target_id == target_id)
             row = connection.execute(found).one_or_none()
-        return None if row is None else _target(row)
+        return None if row is None else target_of(row)
 
 
 def _replaced(
@@ -127,7 +127,7 @@ def _replaced(
 ) -> list[Target]:
     known = _active(connection, case)
     retired = [
-        _retired(_target(known[target_id]), why_gone)
+        _retired(target_of(known[target_id]), why_gone)
         for target_id in sorted(known.keys() - wanted.keys())
     ]
     rows = [_row(t, as_of_unix_s) for t in (*wanted.values(), *retired)]
@@ -184,7 +184,8 @@ def _row(target: Target, as_of_unix_s: float) -> Row:
     }
 
 
-def _target(row: StoredRow[Any]) -> Target:
+def target_of(row: StoredRow[Any]) -> Target:
+    """Target of a row of the table."""
     return Target(
         target_id=row.target_id,
         case=row.case_name,
