@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import reprlib
+
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -46,6 +48,26 @@ class NotOwnerError(CorrelatorError):
         self.epoch = epoch
         self.stored_epoch = stored_epoch
         super().__init__(f"{name}: epoch {epoch} is over, the owner is of epoch {stored_epoch}")
+
+
+class SearchError(CorrelatorError):
+    """A question to the store that cannot be asked.
+
+    Parameters
+    ----------
+    name
+        Which part of it: ``"limit"``, ``"after"``, ``"event_key"``.
+    rule
+        The rule that it breaks, in words.
+    value
+        The offending value, shortened.
+    """
+
+    def __init__(self, name: str, rule: str, value: object) -> None:
+        self.name = name
+        self.rule = rule
+        self.value = reprlib.repr(value)
+        super().__init__(f"{name}: {rule}, got {self.value}")
 
 
 def is_transient(error: BaseException) -> bool:

@@ -82,7 +82,7 @@ def objects_in_region(
             for nth, kind in enumerate(kinds, 1)
         ]
         return region_rows(keys, *numbers)
-    _plan_by_index(connection)
+    plan_by_index(connection)
     ((keys, *sent),) = found(connection, sql, *bounds.T.tolist(), *times)
     if keys is None:
         return region_rows([], [], [], [])
@@ -108,6 +108,7 @@ def _array(sent: bytes, kind: str) -> NDArray[Any]:
     return np.frombuffer(sent, values, offset=_ARRAY_HEADER_BYTES)["value"]
 
 
-def _plan_by_index(connection: Connection) -> None:
+def plan_by_index(connection: Connection) -> None:
+    """Let PostgreSQL look ranges up in the index until the transaction ends."""
     for name in ("enable_seqscan", "enable_bitmapscan"):
         found(connection, f"SELECT set_config('{name}', 'off', true)")

@@ -26,6 +26,7 @@ from storage.pairs import PairStore
 from storage.schema import metadata
 from storage.subscriptions import SubscriptionStore
 from storage.summary import SummaryStore
+from storage.search import Search
 from storage.targets import TargetStore
 from storage.tokens import TokenStore
 from storage.upkeep.retention import Cut, Retention
@@ -62,6 +63,7 @@ class Store:
         self.tokens = TokenStore(database)
         self.subscriptions = SubscriptionStore(database)
         self.feedback = FeedbackStore(database)
+        self.search = Search(database)
 
     @classmethod
     def open(cls, url: str, migrate: bool = True) -> Self:

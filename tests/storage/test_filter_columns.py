@@ -5,11 +5,13 @@ from random import Random
 import pytest
 from sqlalchemy import make_url, select, text
 
+from correlator.audience import OPERATOR
 from correlator.wire import to_json
 from storage import migrations
 from storage.columns import COINCIDENCE_COLUMNS, coincidence_columns
 from storage.engine import open_engine
 from storage.schema import coincidences
+from storage.search import Region
 from storage.store import Store
 from tests.builders import a_coincidence
 from tests.correlator.filters.random_filters import random_coincidence
@@ -56,7 +58,8 @@ def test_what_was_published_before_can_be_asked_for_after_the_upgrade(old_engine
         }
         for n, c in enumerate(known)
     ]  # fmt: skip
-    gone = {**rows[0], "revision": 7, "state": "retracted", "body": None}
+    # The first row is of revision 1.
+    gone = {**rows[0], "revision": 2, "state": "retracted", "body": None}
     broken = {**rows[1], "revision": 8, "body": "{}"}
     names = ", ".join(rows[0])
     values = ", ".join(f":{name}" for name in rows[0])
@@ -74,17 +77,20 @@ def test_what_was_published_before_can_be_asked_for_after_the_upgrade(old_engine
     ]  # fmt: skip
     nothing = coincidence_columns(None).values()
     wanted += [
-        (rows[0]["coincidence_id"], rows[0]["case_name"], *nothing, 7, None),
+        (rows[0]["coincidence_id"], rows[0]["case_name"], *nothing, 2, None),
         (rows[1]["coincidence_id"], rows[1]["case_name"], *nothing, 8, "{}"),
     ]
     assert revised(store) == sorted(wanted, key=repr)
     again = a_coincidence()
     (made,) = store.coincidences.publish(again.pair.event_key, [again], 2.0, "unused")
     assert store.coincidences.history(made.coincidence_id) == [made]
+    near = Region.cone(known[0].pair.object.ra_deg, known[0].pair.object.dec_deg, 1e-6)
+    found = store.search.coincidences(OPERATOR, near, event_key=rows[0]["event_key"]).rows
+    assert {1, 2} <= {r.revision for r in found}
 
 
 def test_the_columns_are_those_of_the_table():
-    after_key = [c.name for c in coincidences.c][10:-1]
+    after_key = [c.name for c in coincidences.c][10:-3]  # body, index_29 and audience
     assert sorted(after_key) == sorted(COINCIDENCE_COLUMNS)
     assert list(coincidence_columns(None)) == list(coincidence_columns(a_coincidence()))
     assert set(coincidence_columns(None).values()) == {None}

@@ -1,0 +1,135 @@
+"""Revisions of coincidences that a reader may read, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import ColumnElement, FromClause, Row, and_, func, select
+
+from correlator.audience import Reader
+from correlator.filters import Filter
+from storage.coincidences import CoincidenceRevision, CoincidenceState, revision_of
+from storage.database import Database
+from storage.filters import passes
+from storage.readable import readable
+from storage.schema import coincidences
+from storage.search.page import Page, checked_after, checked_text
+from storage.search.region import Inside, Region
+from storage.search.spans import EVER, Span
+from storage.search.walks import KeyWalk, RegionWalk, page_of
+
+_KEY = "coincidence_id", "case_name", "revision"
+_REVISION = (
+    *_KEY, "state", "event_key", "object_key", "published_unix_s", "reason", "body", "index_29",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CoincidenceQuestion:
+    """Which revisions are asked for; None asks for any.
+
+    Attributes
+    ----------
+    is_current
+        True for what stands now, gone or not; False for what is superseded.
+    tree
+        A filter; what is gone passes none.
+    published, event
+        When it was published, and when its event happened.
+    """
+
+    event_key: str | None = None
+    object_key: str | None = None
+    case: str | None = None
+    state: CoincidenceState | None = None
+    is_current: bool | None = None
+    tree: Filter | None = None
+    published: Span = EVER
+    event: Span = EVER
+
+    def __post_init__(self) -> None:
+        for name in ("event_key", "object_key", "case"):
+            checked_text(name, getattr(self, name))
+
+    def conditions(self, table: FromClause, reader: Reader) -> list[ColumnElement[bool]]:
+        """What it says of the rows of the table or an alias of it."""
+        c = table.c
+        named: list[tuple[ColumnElement[Any], object]] = [
+            (c.event_key, self.event_key),
+            (c.object_key, self.object_key),
+            (c.case_name, self.case),
+            (c.state, None if self.state is None else str(self.state)),
+        ]
+        conditions = [column == value for column, value in named if value is not None]
+        if self.is_current is not None:
+            conditions.append(c.is_current if self.is_current else c.is_current.is_(False))
+        conditions += self.published.holds(c.published_unix_s)
+        conditions += self.event.holds(c.event_unix_s)
+        if self.tree is not None:
+            conditions.append(passes(self.tree, table))
+        return [*conditions, *readable(table, reader)]
+
+
+def coincidences_page(
+    database: Database,
+    reader: Reader,
+    question: CoincidenceQuestion,
+    region: Region | None,
+    after: Sequence[object] | None,
+    limit: int,
+    is_falling: bool,
+) -> Page[CoincidenceRevision]:
+    """See :meth:`storage.search.Search.coincidences`."""
+    if region is not None:
+        walk = RegionWalk(
+            coincidences,
+            region.ranges,
+            _with_place,
+            _KEY,
+            lambda table: question.conditions(table, reader),
+        )
+        last = checked_after(after, (int, str, str, int))
+        return page_of(database, walk, last, limit, revision_of, _InRegion(region))
+    c = coincidences.c
+    found = select(*(c[name] for name in _REVISION)).where(
+        *question.conditions(coincidences, reader)
+    )
+    order = [c.published_unix_s, c.coincidence_id, c.case_name, c.revision]
+    last = checked_after(after, (float, str, str, int))
+    return page_of(database, KeyWalk(found, order, is_falling), last, limit, revision_of)
+
+
+def _with_place(table: FromClause) -> list[ColumnElement[Any]]:
+    """What a revision is made of, and where it lies: one that is gone, where the last one lay."""
+    before = coincidences.alias("before")
+    is_before = and_(
+        table.c.ra_deg.is_(None),
+        *(before.c[name] == table.c[name] for name in _KEY[:2]),
+        before.c.revision == table.c.revision - 1,
+    )
+    places = [
+        func.coalesce(table.c[name], select(before.c[name]).where(is_before).scalar_subquery())
+        for name in ("ra_deg", "dec_deg")
+    ]
+    named = zip(places, ("at_ra_deg", "at_dec_deg"), strict=True)
+    return [
+        *(table.c[name] for name in _REVISION),
+        *(place.label(name) for place, name in named),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _InRegion:
+    """The exact test of a region; where a place is not known any more it is not inside."""
+
+    region: Region
+
+    def __call__(self, rows: Sequence[Row[Any]]) -> Inside:
+        places = np.array([(row.at_ra_deg, row.at_dec_deg) for row in rows], dtype=np.float64)
+        known = np.isfinite(places).all(axis=1)
+        inside = np.zeros(len(rows), dtype=np.bool_)
+        inside[known] = self.region.contains(places[known, 0], places[known, 1])
+        return inside
