@@ -53,7 +53,7 @@ class Search:
         region: Region | None = None,
         since_unix_s: float | None = None,
         until_unix_s: float | None = None,
-        after: Sequence[object] | None = None,
+        after: Sequence[Any] | None = None,
         limit: int = PAGE_ROWS,
     ) -> Page[OpticalObject]:
         """Objects, by key; those of a region or a time by ``index_29``.
@@ -78,7 +78,7 @@ class Search:
         asked = region, since_unix_s, until_unix_s
         return batches_of(lambda after: self.objects(reader, *asked, after, STREAM_ROWS))
 
-    def get_object(self, reader: Reader, object_key: str) -> OpticalObject | None:
+    def object(self, reader: Reader, object_key: str) -> OpticalObject | None:
         """Object of a key; None when it is not stored, or not for this reader."""
         c = objects.c
         key = checked_text("object_key", object_key)
@@ -94,7 +94,7 @@ class Search:
         since_unix_s: float | None = None,
         until_unix_s: float | None = None,
         object_key: str | None = None,
-        after: Sequence[object] | None = None,
+        after: Sequence[Any] | None = None,
         limit: int = PAGE_ROWS,
     ) -> Page[Alert]:
         """Alerts, by survey, object and id; those of a region or a time by their objects' places.
@@ -133,7 +133,7 @@ class Search:
         self,
         reader: Reader,
         region: Region | None = None,
-        after: Sequence[object] | None = None,
+        after: Sequence[Any] | None = None,
         limit: int = PAGE_ROWS,
         newest_first: bool = False,
         **question: Any,
@@ -176,7 +176,7 @@ class Search:
         mission: str | None = None,
         messenger: Messenger | None = None,
         state: EventState | None = None,
-        after: Sequence[object] | None = None,
+        after: Sequence[Any] | None = None,
         limit: int = PAGE_ROWS,
         newest_first: bool = False,
     ) -> Page[EventRecord]:
@@ -193,7 +193,7 @@ class Search:
         notice_type: str | None = None,
         since_unix_s: float | None = None,
         until_unix_s: float | None = None,
-        after: Sequence[object] | None = None,
+        after: Sequence[Any] | None = None,
         limit: int = PAGE_ROWS,
         newest_first: bool = False,
     ) -> Page[NoticeRecord]:
@@ -209,7 +209,7 @@ class Search:
         state: TargetState | None = TargetState.ACTIVE,
         object_key: str | None = None,
         region: Region | None = None,
-        after: Sequence[object] | None = None,
+        after: Sequence[Any] | None = None,
         limit: int = PAGE_ROWS,
     ) -> Page[Target]:
         """Targets by science case and rank; then, where ``state`` lets them, the retired by id.
@@ -225,7 +225,7 @@ class Search:
         event_key: str | None = None,
         object_key: str | None = None,
         is_live: bool | None = True,
-        after: Sequence[object] | None = None,
+        after: Sequence[Any] | None = None,
         limit: int = PAGE_ROWS,
     ) -> Page[PairRecord]:
         """Pairs by the id of their coincidence; ``is_live`` None is also what was withdrawn."""

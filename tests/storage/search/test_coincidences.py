@@ -179,5 +179,5 @@ def test_what_cannot_be_asked_of_coincidences_is_refused(store, asked):
 def test_names_that_look_like_sql_are_names(store):
     said = "'; DROP TABLE objects; --"
     assert store.search.coincidences(OPERATOR, event_key=said, case=said).rows == []
-    assert store.search.get_object(PUBLIC_READER, said) is None
+    assert store.search.object(PUBLIC_READER, said) is None
     assert store.search.objects(OPERATOR).rows == []

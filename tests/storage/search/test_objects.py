@@ -97,7 +97,7 @@ def test_an_object_and_its_light_curve_are_for_who_may_read_them(sky_store, read
     for number in range(10):
         key = f"ztf:ZTF{number:03d}"
         obj, alerts = (
-            sky_store.search.get_object(reader, key),
+            sky_store.search.object(reader, key),
             sky_store.search.light_curve(reader, key),
         )
         may_read = reader.may_read(audience_of_number(number))
@@ -111,7 +111,7 @@ def test_an_object_and_its_light_curve_are_for_who_may_read_them(sky_store, read
             )
         )
         assert listed == alerts
-    assert sky_store.search.get_object(reader, "ztf:nobody") is None
+    assert sky_store.search.object(reader, "ztf:nobody") is None
 
 
 def test_an_object_is_hidden_where_some_alert_of_it_is_though_others_are_not(store):
