@@ -131,6 +131,7 @@ COLUMNS = {
 _OWN = {
     "coincidences.content_sha256": "hash of the content: the same is not published twice",
     "coincidences.state": "active, superseded, retracted or expired",
+    "coincidences.index_29": "order-29 NESTED HEALPix index of the object, also of what is gone",
     "coincidences.body": "the whole as canonical JSON; null where the coincidence is gone",
     "events.state": "live, retracted or test",
     "events.version": "number of distinct notices behind it",

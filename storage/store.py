@@ -24,9 +24,9 @@ from storage.notices import NoticeStore
 from storage.owners import OwnerStore
 from storage.pairs import PairStore
 from storage.schema import metadata
+from storage.search import Search
 from storage.subscriptions import SubscriptionStore
 from storage.summary import SummaryStore
-from storage.search import Search
 from storage.targets import TargetStore
 from storage.tokens import TokenStore
 from storage.upkeep.retention import Cut, Retention
