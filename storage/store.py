@@ -11,6 +11,7 @@ from sqlalchemy import Engine, func, select
 from correlator.errors import ConfigurationError
 from storage import migrations
 from storage.alerts import AlertStore
+from storage.by_key import ByKey
 from storage.coincidences import CoincidenceStore
 from storage.database import Database
 from storage.dead_letters import DeadLetterStore
@@ -64,6 +65,7 @@ class Store:
         self.subscriptions = SubscriptionStore(database)
         self.feedback = FeedbackStore(database)
         self.search = Search(database)
+        self.by_key = ByKey(database)
 
     @classmethod
     def open(cls, url: str, migrate: bool = True) -> Self:
