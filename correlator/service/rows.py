@@ -11,14 +11,26 @@ from correlator.host import Host, hosts
 from correlator.joint import JointEvent
 from correlator.pair import PairEvidence
 from correlator.policy import DAY_S
-from correlator.ranking import NOT_MEASURED, Coincidence, Ranking
+from correlator.ranking import NOT_MEASURED, Coincidence, EventFacts, Ranking
 from correlator.scorers import Appearance
 from correlator.service.times import iso_utc
 from correlator.target import Target
 from correlator.wire import EventRecord
+from storage.coincidences import CoincidenceRevision
 from storage.columns import nature_columns
 
 Row = dict[str, Any]
+
+_PUBLISHED = (
+    "coincidence_id", "object_key", "event_key", "event_class", "object_version", "event_version",
+    "event_time", "delta_t_s", "onset_s", "onset_is_assumed", "prior_activity_days", "ra_deg",
+    "dec_deg", "separation_deg", "credible_level", "probdensity_per_sr", "localization_sha256",
+    "log_lr", "terms", "n_detections", "span_d", "last_mag_ab", "last_band", "last_time",
+    "rate_mag_per_day", "rate_error_mag_per_day", "class", "scores", "is_extragalactic",
+    "is_extragalactic_reasons", "catalogs", "hosts", "case", "rank", "rival_count", "priority",
+    "priority_terms", "p_assoc", "far_per_year", "p_assoc_reason", "far_per_year_reason",
+)  # fmt: skip
+"""Names of a published coincidence, null in the row of one that is gone."""
 
 
 def event_row(event: EventRecord) -> Row:
@@ -183,6 +195,40 @@ def coincidence_row(coincidence: Coincidence) -> Row:
         "far_per_year": None,
         "p_assoc_reason": NOT_MEASURED,
         "far_per_year_reason": NOT_MEASURED,
+    }
+
+
+def revision_row(revision: CoincidenceRevision) -> Row:
+    """One revision of a coincidence with what its event says of itself.
+
+    Every name is there in every row: of one that is gone what was published is null.
+    """
+    body = revision.body
+    facts = None if body is None else body.event
+    said = dict.fromkeys(_PUBLISHED) if body is None else coincidence_row(body)
+    return said | {
+        "coincidence_id": revision.coincidence_id,
+        "case": revision.case,
+        "revision": revision.revision,
+        "state": str(revision.state),
+        "published_time": iso_utc(revision.published_unix_s),
+        "reason": revision.reason,
+        "event_key": revision.event_key,
+        "object_key": revision.object_key,
+        **facts_columns(facts),
+    }
+
+
+def facts_columns(facts: EventFacts | None) -> Row:
+    """What an event says of itself; null where nothing was said."""
+    return {
+        "mission": None if facts is None else facts.mission,
+        "messenger": None if facts is None else str(facts.messenger),
+        "far_hz": None if facts is None else facts.far_hz,
+        "significance": None if facts is None else facts.significance,
+        "significance_kind": None if facts is None else facts.significance_kind,
+        "is_significant": None if facts is None else facts.is_significant,
+        "classification": {} if facts is None else dict(facts.classification),
     }
 
 

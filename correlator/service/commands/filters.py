@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import errno
 import re
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.table import Table
 
 from correlator.errors import ConfigurationError, FilterError
-from correlator.filters import FIELDS, Filter, filter_id, json_of, read_filter, text_of
+from correlator.filters import Filter, filter_id, read_filter, text_of
 from correlator.filters.json_form import MAX_LENGTH
 from correlator.filters.preset import presets
 from correlator.service.commands.options import (
@@ -25,12 +23,9 @@ from correlator.service.commands.options import (
     store_url_of,
 )
 from correlator.service.console import stdout_console
-from correlator.service.rows import coincidence_row
+from correlator.service.filter_rows import field_rows, filter_row, preset_rows, sent_row
 from correlator.service.times import iso_utc
-from storage.coincidences import Sent
 from storage.store import Store
-
-Row = dict[str, Any]
 
 _SHOWN = ("published_time", "passes", "case", "rank", "object_key", "event_key", "revision",
           "last_mag_ab", "credible_level", "log_lr", "reason")  # fmt: skip
@@ -58,16 +53,16 @@ def list_command(as_json: bool) -> None:
     Example: correlator filters list --json
     """
     if as_json:
-        print_json({"presets": _preset_rows(), "fields": _field_rows()})
+        print_json({"presets": preset_rows(), "fields": field_rows()})
         return
-    for row in _preset_rows():
+    for row in preset_rows():
         click.echo(f"{row['name']}: {row['meaning']}")
         for cut in row["cuts"]:
             click.echo(f"    {cut['text']}    ({cut['source']})")
         for cut in row["missing"]:
             click.echo(f"    not yet: {cut['cut']}, for {cut['why']}")
     table = Table("field", "kind", "meaning")
-    for cells in columns_of(_field_rows(), ("name", "kind", "meaning")):
+    for cells in columns_of(field_rows(), ("name", "kind", "meaning")):
         table.add_row(*plain(cells))
     stdout_console().print(table)
 
@@ -83,7 +78,7 @@ def check_command(filter_or_file: str, as_json: bool) -> None:
     Example: correlator filters check "case = 'kilonova' and prior_activity_days is null"
     """
     tree = _filter_of(filter_or_file)
-    row = {"filter_id": filter_id(tree), "text": text_of(tree), "json": json_of(tree)}
+    row = filter_row(tree)
     if as_json:
         print_json(row)
     else:
@@ -116,7 +111,7 @@ def run_command(
     tree = _filter_of(filter_or_file)
     with Store.open(store_url_of(store_url), migrate=False) as store:
         n_sent = store.coincidences.count_sent(tree, since, until)
-        rows = [_sent_row(one) for one in store.coincidences.sent(tree, since, until, limit)]
+        rows = [sent_row(one) for one in store.coincidences.sent(tree, since, until, limit)]
     if as_json:
         print_json(
             {
@@ -169,37 +164,3 @@ def _packet_of(said: str) -> bytes | None:
         if error.errno == errno.ENAMETOOLONG:  # a filter, and no name
             return None
         raise ConfigurationError(f"{said}: {error.strerror}") from None
-
-
-def _preset_rows() -> list[Row]:
-    return [
-        asdict(preset) | {"text": text_of(preset.filter), "filter_id": filter_id(preset.filter)}
-        for preset in presets().values()
-    ]
-
-
-def _field_rows() -> list[Row]:
-    return [
-        {
-            "name": field.name,
-            "kind": str(field.kind),
-            "meaning": field.meaning,
-            "choices": list(field.choices),
-        }
-        for field in FIELDS.values()
-    ]
-
-
-def _sent_row(sent: Sent) -> Row:
-    revision = sent.revision
-    body = {} if revision.body is None else coincidence_row(revision.body)
-    return {
-        "published_time": iso_utc(revision.published_unix_s),
-        "passes": sent.passes,
-        "reason": revision.reason,
-        "revision": revision.revision,
-        "coincidence_id": revision.coincidence_id,
-        "case": revision.case,
-        "event_key": revision.event_key,
-        "object_key": revision.object_key,
-    } | body
