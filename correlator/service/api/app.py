@@ -9,10 +9,23 @@ from dataclasses import dataclass, field
 from fastapi import FastAPI
 
 from correlator.service.api.access import Access, AccessRules
+from correlator.service.api.alerts import alerts_router
+from correlator.service.api.coincidences import coincidences_router
 from correlator.service.api.documentation import document
+from correlator.service.api.events import events_router
+from correlator.service.api.feedback import feedback_router
+from correlator.service.api.filters import filters_router
 from correlator.service.api.headers import Headers
+from correlator.service.api.localizations import localizations_router
+from correlator.service.api.notices import notices_router
+from correlator.service.api.objects import objects_router
+from correlator.service.api.pairs import pairs_router
 from correlator.service.api.problems import tell_problems
+from correlator.service.api.schemas import schemas_router
 from correlator.service.api.status import status_router
+from correlator.service.api.subscriptions import subscriptions_router
+from correlator.service.api.targets import targets_router
+from correlator.service.api.tokens import tokens_router
 from storage.store import Store
 
 PREFIX = "/api/v1"
@@ -51,9 +64,23 @@ def create_api(store: Store, options: ApiOptions | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    now_unix_s = chosen.now_unix_s
+    # In the order in which the documentation shows them.
     for router in (
-        status_router(store, access, chosen.now_unix_s),
-        # Other nouns go here, in the order in which the documentation shows them.
+        coincidences_router(store, access),
+        feedback_router(store, access, now_unix_s),
+        targets_router(store, access, chosen.default_site),
+        pairs_router(store, access),
+        events_router(store, access),
+        notices_router(store, access),
+        localizations_router(store, access),
+        objects_router(store, access),
+        alerts_router(store, access),
+        filters_router(store, access),
+        schemas_router(access),
+        subscriptions_router(store, access, now_unix_s),
+        tokens_router(store, access, now_unix_s),
+        status_router(store, access, now_unix_s),
     ):
         api.include_router(router)
     document(api)

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from correlator.service.api.models import ROWS
 from correlator.service.api.problems import MEDIA_TYPE
 
 Json = dict[str, Any]
@@ -86,7 +87,7 @@ def _completed(made: Json) -> Json:
     schemas = components.setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    schemas["Problem"] = _PROBLEM
+    schemas |= ROWS | {"Problem": _PROBLEM}
     answer = {"schema": {"$ref": "#/components/schemas/Problem"}}
     for path in made["paths"].values():
         for method in _METHODS:

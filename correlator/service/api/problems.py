@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from correlator.errors import FilterError, RefusedError
-from storage.errors import StoreAwayError, is_transient
+from storage.errors import SearchError, StoreAwayError, is_transient
 from streams.published import NoCoincidenceError
 
 MEDIA_TYPE = "application/problem+json"
@@ -59,6 +59,13 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
         self.errors = list(errors)
 
 
+KINDS = (
+    Problem, HTTPException, RequestValidationError, FilterError, RefusedError, NoCoincidenceError,
+    SearchError, StoreAwayError, SQLAlchemyError,
+)  # fmt: skip
+"""Errors that are told as what they are."""
+
+
 def bad_parameter(name: str, rule: str, value: object, place: str = "query") -> Problem:
     """A parameter that breaks a rule, as 400."""
     error = {"in": place, "name": name, "rule": rule, "value": _shortened(value)}
@@ -91,22 +98,20 @@ def tell_problems(app: FastAPI) -> None:
     """Let an application say every error as a problem; none shows how the code failed."""
 
     async def of_problem(request: Request, error: Exception) -> Response:
-        return problem_answer(_problem_of(error), request.url.path)
+        return problem_answer(problem_of(error), request.url.path)
 
     async def of_anything(request: Request, error: Exception) -> Response:
         _log.error("request_failed", path=request.url.path, exc_info=error)
         detail = "the service failed; its log says why"
         return problem_answer(Problem(500, detail), request.url.path)
 
-    for kind in (
-        Problem, HTTPException, RequestValidationError, FilterError, RefusedError,
-        NoCoincidenceError, StoreAwayError, SQLAlchemyError,
-    ):  # fmt: skip
+    for kind in KINDS:
         app.add_exception_handler(kind, of_problem)
     app.add_exception_handler(Exception, of_anything)
 
 
-def _problem_of(error: Exception) -> Problem:
+def problem_of(error: Exception) -> Problem:
+    """What an error of one of :data:`KINDS` is to whoever asked."""
     match error:
         case Problem():
             said = error
@@ -119,6 +124,9 @@ def _problem_of(error: Exception) -> Problem:
             said = Problem(400, str(error), errors=[broken | {"value": error.value}])
         case RefusedError():
             said = Problem(400, str(error))
+        case SearchError():
+            broken = {"name": error.name, "rule": error.rule, "value": error.value}
+            said = Problem(400, str(error), errors=[broken])
         case NoCoincidenceError():
             said = Problem(404, str(error))
         case _ if isinstance(error, StoreAwayError) or is_transient(error):

@@ -1,0 +1,188 @@
+"""Rows as tables: CSV, ECSV, VOTable and Parquet, with units, UCDs and nulls."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from astropy.table import MaskedColumn, Table
+
+from correlator.service.api.columns import Column, Columns, Kind, Row
+from correlator.service.api.formats import Format
+
+GROUP_ROWS = 16_384
+"""Rows of a row group of Parquet: what memory holds of it."""
+
+_ARROW = {
+    Kind.TEXT: pa.string(),
+    Kind.TIME: pa.string(),
+    Kind.FLOAT: pa.float64(),
+    Kind.INT: pa.int64(),
+    Kind.BOOL: pa.bool_(),
+}
+_NUMPY = {Kind.FLOAT: np.float64, Kind.INT: np.int64, Kind.BOOL: np.bool_}
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""First characters by which a spreadsheet takes a text for a formula."""
+
+
+def table_of(rows: Sequence[Row], columns: Columns, form: Format) -> bytes:
+    """Rows that are all here, in any format but JSON."""
+    match form:
+        case Format.CSV | Format.NDJSON | Format.PARQUET:
+            return b"".join(streamed([rows], columns, form))
+        case Format.ECSV:
+            text = io.StringIO()
+            astropy_table(rows, columns).write(text, format="ascii.ecsv")
+            return text.getvalue().encode()
+        case Format.VOTABLE:
+            content = io.BytesIO()
+            astropy_table(rows, columns).write(content, format="votable")
+            return content.getvalue()
+    raise ValueError(f"no table is written as {form}")
+
+
+def streamed(batches: Iterable[Sequence[Row]], columns: Columns, form: Format) -> Iterator[bytes]:
+    """Rows as they come, piece by piece; memory holds a batch, of Parquet a row group."""
+    match form:
+        case Format.CSV:
+            return _csv(batches, columns)
+        case Format.NDJSON:
+            return _ndjson(batches)
+        case Format.PARQUET:
+            return _parquet(batches, columns)
+    raise ValueError(f"{form} is not streamed")
+
+
+def astropy_table(rows: Sequence[Row], columns: Columns) -> Table:
+    """Rows as a table of Astropy; what is null is masked."""
+    table = Table()
+    for column in columns:
+        table[column.name] = _masked(column, column.values(rows))
+    return table
+
+
+def csv_of(rows: Iterable[Sequence[Any]], names: Sequence[str]) -> str:
+    """A header and some rows; null is empty, and no text is a formula."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if names:
+        writer.writerow(names)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
+
+
+def _csv(batches: Iterable[Sequence[Row]], columns: Columns) -> Iterator[bytes]:
+    yield csv_of([], [column.name for column in columns]).encode()
+    for batch in batches:
+        cells = zip(*(column.values(batch) for column in columns), strict=True)
+        yield csv_of(cells, ()).encode()
+
+
+def _ndjson(batches: Iterable[Sequence[Row]]) -> Iterator[bytes]:
+    for batch in batches:
+        yield b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in batch)
+
+
+class _Sink(io.RawIOBase):
+    """What a writer wrote since somebody asked last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, part: Any) -> int:
+        self._parts.append(bytes(part))
+        return len(self._parts[-1])
+
+    def taken(self) -> bytes:
+        said = b"".join(self._parts)
+        self._parts.clear()
+        return said
+
+
+def _parquet(batches: Iterable[Sequence[Row]], columns: Columns) -> Iterator[bytes]:
+    schema, sink, longest = _schema(columns), _Sink(), dict.fromkeys(_texts(columns), 1)
+    with pq.ParquetWriter(pa.PythonFile(sink, "w"), schema, compression="zstd") as writer:
+        waiting: list[pa.RecordBatch] = []
+        for batch in batches:
+            waiting.append(_arrow(batch, columns, schema, longest))
+            if sum(part.num_rows for part in waiting) >= GROUP_ROWS:
+                writer.write_table(pa.Table.from_batches(waiting, schema))
+                waiting.clear()
+                yield sink.taken()
+        if waiting:
+            writer.write_table(pa.Table.from_batches(waiting, schema))
+        # Astropy's reader asks for these; they are known at the end only.
+        writer.add_key_value_metadata({f"table::len::{n}": str(k) for n, k in longest.items()})
+    yield sink.taken()
+
+
+def _arrow(
+    batch: Sequence[Row], columns: Columns, schema: pa.Schema, longest: dict[str, int]
+) -> pa.RecordBatch:
+    arrays = []
+    for column in columns:
+        values = column.values(batch)
+        if column.name in longest:
+            most = max((len(value) for value in values if value is not None), default=1)
+            longest[column.name] = max(longest[column.name], most)
+        arrays.append(pa.array(values, _ARROW[column.kind]))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _schema(columns: Columns) -> pa.Schema:
+    from astropy.table.meta import get_yaml_from_table
+
+    fields = []
+    for column in columns:
+        said = {"unit": column.unit, "ucd": column.ucd, "description": column.meaning}
+        told = {name: value for name, value in said.items() if value}
+        fields.append(pa.field(column.name, _ARROW[column.kind], metadata=told))
+    # How Astropy writes units into Parquet.
+    yaml = "\n".join(get_yaml_from_table(astropy_table([], columns)))
+    return pa.schema(fields, metadata={"table_meta_yaml": yaml})
+
+
+def _texts(columns: Columns) -> list[str]:
+    return [column.name for column in columns if column.kind in {Kind.TEXT, Kind.TIME}]
+
+
+def _masked(column: Column, values: list[Any]) -> MaskedColumn:
+    mask = [value is None for value in values]
+    if column.kind in _NUMPY:
+        kind: Any = _NUMPY[column.kind]
+        filled: Any = [_NOTHING[column.kind] if value is None else value for value in values]
+    else:
+        filled = ["" if value is None else value for value in values]
+        kind = f"U{max(map(len, filled), default=1) or 1}"
+    return MaskedColumn(
+        np.array(filled, dtype=kind),
+        mask=mask,
+        unit=column.unit or None,
+        description=column.meaning or None,
+        meta={"ucd": column.ucd} if column.ucd else None,
+    )
+
+
+_NOTHING = {Kind.FLOAT: math.nan, Kind.INT: 0, Kind.BOOL: False}
