@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from correlator.audience import PUBLIC, Audience
 from correlator.crossmatch import CatalogAnswer
 
 AB_ZERO_POINT_NJY = 31.4
@@ -161,6 +162,8 @@ class Alert:
         Forced photometry at the place, by time, each measurement once.
     tags
         What each catalogue that was asked has near the position; empty where none was.
+    audience
+        Who may read it, by the stream that it came from.
     """
 
     survey: str
@@ -179,6 +182,7 @@ class Alert:
     surroundings: Surroundings = field(default_factory=Surroundings)
     forced: tuple[ForcedMeasurement, ...] = ()
     tags: tuple[CatalogAnswer, ...] = ()
+    audience: Audience = PUBLIC
 
     @property
     def time_unix_s(self) -> float:

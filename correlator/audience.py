@@ -46,6 +46,14 @@ def union(audiences: Iterable[Audience]) -> Audience:
     return tuple(sorted({tag for audience in audiences for tag in audience}))
 
 
+def is_audience(tags: Audience) -> bool:
+    """Whether tags stand as :func:`audience_of` gives them."""
+    try:
+        return not tags or audience_of(tags) == tags
+    except ValueError:
+        return False
+
+
 def audience_text(audience: Audience) -> str | None:
     """An audience as the store holds it: tags with a blank between; None for the public."""
     return " ".join(audience) or None

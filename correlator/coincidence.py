@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from correlator.alert import Detection
+from correlator.audience import union
 from correlator.event import Event, EventState
 from correlator.light import rate
 from correlator.nature import of_the_sky
@@ -158,6 +159,7 @@ class _Common:
             log_lr=s_sky + s_time + s_prior + (event.log_overlap or 0.0),
             object=_summary(obj, timed.positive, onset),
             s_joint=event.log_overlap,
+            audience=union((event.audience, obj.audience)),
         )
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
+from correlator.audience import PUBLIC, Audience, union
 from correlator.nature import DRILLS, Nature, Verdict, foremost, is_burst, of_the_sky
 from correlator.notice import Messenger, Notice
 from correlator.policy import EventClass
@@ -37,7 +38,7 @@ class Event:
     event_key
         Unique over all missions: ``lvk:S240115k``.
     version
-        Number of distinct notices folded in; grows only.
+        Number of distinct notices folded in, and of tags of the audience; grows only.
     event_unix_s, event_end_unix_s
         T0 and the end of its interval (equal for an instant) [s since the Unix epoch].
     messenger
@@ -53,6 +54,8 @@ class Event:
     log_overlap
         Of a joint event the logarithm of how well its members' localizations agree
         (:class:`correlator.joint.JointEvent`); None for an event of one mission.
+    audience
+        Who may read it: whoever may read all its notices.
     """
 
     event_key: str
@@ -74,6 +77,7 @@ class Event:
     notices: tuple[Notice, ...]
     log_overlap: float | None = None
     verdicts: tuple[Verdict, ...] = ()
+    audience: Audience = PUBLIC
 
     @property
     def is_retracted(self) -> bool:
@@ -111,7 +115,10 @@ def apply_notice(event: Event | None, notice: Notice) -> Event:
         raise ValueError(
             f"notice {notice.notice_id} is of {notice.event_key}, not {event.event_key}"
         )
-    if any(_identity(notice) == _identity(known) for known in event.notices):
+    if any(
+        _identity(notice) == _identity(known) and {*notice.audience} <= {*known.audience}
+        for known in event.notices
+    ):
         return event
     return event_of([*event.notices, notice])
 
@@ -119,12 +126,14 @@ def apply_notice(event: Event | None, notice: Notice) -> Event:
 def event_of(notices: Iterable[Notice]) -> Event:
     """The event that a set of notices implies.
 
+    A notice that came by several streams is for those who may read all of them.
+
     Raises
     ------
     ValueError
         No notice, or notices of several events.
     """
-    distinct = tuple(sorted({_identity(n): n for n in notices}.values(), key=_authority))
+    distinct = tuple(sorted(_distinct(notices), key=_authority))
     if len({n.event_key for n in distinct}) != 1:
         raise ValueError(f"notices of one event expected, got {[n.event_key for n in distinct]}")
     standing = _standing(distinct)
@@ -132,14 +141,15 @@ def event_of(notices: Iterable[Notice]) -> Event:
     located = [n for n in best if n.localization is not None and n.localization_rank >= 0]
     timed = [n for n in best if n.event_unix_s is not None]
     measured = next((n for n in reversed(best) if n.significance is not None), None)
-    last = distinct[-1]
+    last, audience = distinct[-1], union(n.audience for n in distinct)
     return Event(
         event_key=last.event_key,
         event_id=last.event_id,
         mission=last.mission,
         messenger=min((n.messenger for n in best), key=list(Messenger).index),
         state=_state(distinct, standing),
-        version=len(distinct),
+        # A tag counts, for whatever changes an event must make another version of it.
+        version=len(distinct) + len(audience),
         is_burst=is_burst(_latest(best, lambda n: of_the_sky(n.verdicts))),
         event_unix_s=timed[-1].event_unix_s if timed else None,
         event_end_unix_s=(timed[-1].event_end_unix_s or timed[-1].event_unix_s) if timed else None,
@@ -152,7 +162,18 @@ def event_of(notices: Iterable[Notice]) -> Event:
         is_significant=_latest(best, lambda n: n.is_significant),
         notices=distinct,
         verdicts=_verdicts(distinct, standing),
+        audience=audience,
     )
+
+
+def _distinct(notices: Iterable[Notice]) -> Iterable[Notice]:
+    found: dict[tuple[str, str], Notice] = {}
+    for notice in notices:
+        known = found.get(_identity(notice), notice)
+        both = union((known.audience, notice.audience))
+        is_told = both == notice.audience
+        found[_identity(notice)] = notice if is_told else replace(notice, audience=both)
+    return found.values()
 
 
 def _identity(notice: Notice) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from correlator.audience import Audience, union
 from correlator.coincidence import Miss, admission
 from correlator.event import Event
 from correlator.notice import Messenger
@@ -86,6 +87,11 @@ class JointEvent:
     localization: Localization | None
     lead_key: str
     event: Event
+
+    @property
+    def audience(self) -> Audience:
+        """Who may read it: whoever may read all its members."""
+        return self.event.audience
 
     @property
     def far_hz(self) -> float:
@@ -275,6 +281,7 @@ def _joint(
             significance_kind=None,
             notices=(),
             log_overlap=place.log_overlap,
+            audience=union(event.audience for event in members),
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from correlator.audience import PUBLIC, Audience
 from correlator.nature import DRILLS, Nature, Verdict, is_burst, of_the_sky
 from skymaps.localization import Localization
 
@@ -69,6 +70,8 @@ class Notice:
         probability None for a verdict without one.
     is_significant
         LVK's own flag; None elsewhere. False marks a sub-threshold event.
+    audience
+        Who may read it, by the stream that it came from.
     """
 
     source: str
@@ -95,6 +98,7 @@ class Notice:
     significance_kind: str | None = None
     classification: tuple[tuple[str, float | None], ...] = ()
     is_significant: bool | None = None
+    audience: Audience = PUBLIC
 
     @property
     def is_test(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from correlator.alert import Alert, Detection, ForcedMeasurement, Limit, Surroundings
+from correlator.audience import PUBLIC, Audience, union
 from correlator.crossmatch import CatalogAnswer
 
 _TIME = attrgetter("time_unix_s")
@@ -27,7 +28,7 @@ class OpticalObject:
     Attributes
     ----------
     version
-        Number of distinct alerts folded in; grows only.
+        Number of distinct alerts folded in, and of tags of the audience; grows only.
     ra_deg, dec_deg, index_29
         Position of the alert with the highest signal-to-noise ratio (the best centroid).
     detections, limits
@@ -41,6 +42,8 @@ class OpticalObject:
         Of the latest alert.
     tags
         What catalogues have near the position: of the alert that gives it.
+    audience
+        Who may read it: whoever may read all its alerts.
     """
 
     survey: str
@@ -60,6 +63,7 @@ class OpticalObject:
     surroundings: Surroundings
     tags: tuple[CatalogAnswer, ...] = ()
     forced: tuple[ForcedMeasurement, ...] = ()
+    audience: Audience = PUBLIC
 
     @property
     def object_key(self) -> str:
@@ -68,8 +72,8 @@ class OpticalObject:
 
     @property
     def version(self) -> int:
-        """Number of distinct alerts folded in."""
-        return len(self.alert_ids)
+        """Number of distinct alerts folded in, and of tags of the audience."""
+        return len(self.alert_ids) + len(self.audience)
 
     @property
     def positive(self) -> tuple[Detection, ...]:
@@ -98,6 +102,7 @@ def object_of(alert: Alert) -> OpticalObject:
         surroundings=alert.surroundings,
         tags=alert.tags,
         forced=_joined_forced((), alert.forced),
+        audience=alert.audience,
     )
 
 
@@ -133,7 +138,12 @@ def apply_alert(obj: OpticalObject | None, alert: Alert) -> OpticalObject:
         surroundings=alert.surroundings if is_latest else obj.surroundings,
         tags=alert.tags if places else obj.tags,
         forced=_joined_forced(obj.forced, alert.forced),
+        audience=_joined_audience(obj.audience, alert.audience),
     )
+
+
+def _joined_audience(old: Audience, new: Audience) -> Audience:
+    return old if old == new else union((old, new))
 
 
 def _places(alert: Alert, snr: float, obj: OpticalObject) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from correlator.alert import Surroundings
+from correlator.audience import PUBLIC, Audience
 from correlator.crossmatch import CatalogAnswer
 from correlator.light import Rate
 from correlator.policy import EventClass
@@ -69,6 +70,8 @@ class PairEvidence:
     appearance
         What our scorers say of the object, which enters no term; None where no science case would
         let the pair through anyhow, and in the records of releases that did not score.
+    audience
+        Who may read it: whoever may read both the event and the object.
     """
 
     coincidence_id: str
@@ -98,6 +101,7 @@ class PairEvidence:
     s_context: float | None = None
     s_joint: float | None = None
     appearance: Appearance | None = None
+    audience: Audience = PUBLIC
 
 
 def coincidence_id(event_key: str, object_key: str) -> str:

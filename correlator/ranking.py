@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from correlator.audience import Audience
 from correlator.event import Event
 from correlator.notice import Messenger
 from correlator.pair import PairEvidence
@@ -73,6 +74,11 @@ class Coincidence:
     rival_count: int
     priority: Priority
     event: EventFacts | None = None
+
+    @property
+    def audience(self) -> Audience:
+        """Who may read it: whoever may read its pair."""
+        return self.pair.audience
 
 
 @dataclass(frozen=True, slots=True)

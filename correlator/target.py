@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from correlator.audience import Audience
 from correlator.policy import ScienceCase
 from correlator.ranking import Coincidence
 
@@ -38,6 +39,11 @@ class Target:
     rank: int | None
     coincidence: Coincidence
     retired_reason: str | None = None
+
+    @property
+    def audience(self) -> Audience:
+        """Who may read it: whoever may read its coincidence."""
+        return self.coincidence.audience
 
 
 def target_list(case: ScienceCase, coincidences: Iterable[Coincidence]) -> tuple[Target, ...]:

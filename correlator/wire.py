@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator
 
 from correlator.alert import Alert
+from correlator.audience import PUBLIC, Audience, is_audience
 from correlator.errors import MalformedPacketError
 from correlator.event import Event, EventState
 from correlator.joint import JointEvent, JointLink
@@ -63,6 +64,7 @@ class EventRecord:
     notice_ids: tuple[str, ...]
     verdicts: tuple[Verdict, ...] = ()
     """Empty in the records of releases that did not have them."""
+    audience: Audience = PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class PairRecord:
 
     The versions are those of the event and the object that were compared; a record replaces
     another of the same id when its event version is higher, or equal and its object version not
-    lower.
+    lower. One that was withdrawn is for whoever may read the event and the object, too.
     """
 
     coincidence_id: str
@@ -81,6 +83,7 @@ class PairRecord:
     object_version: int
     evidence: PairEvidence | None
     withdrawn_reason: str | None = None
+    audience: Audience = PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class JointRecord:
     log_overlap: float | None
     localization_sha256: str | None
     links: tuple[JointLink, ...]
+    audience: Audience = PUBLIC
 
 
 def record_of_joint(joint: JointEvent) -> JointRecord:
@@ -113,6 +117,7 @@ def record_of_joint(joint: JointEvent) -> JointRecord:
         log_overlap=joint.event.log_overlap,
         localization_sha256=joint.localization.sha256 if joint.localization else None,
         links=joint.links,
+        audience=joint.audience,
     )
 
 
@@ -137,6 +142,7 @@ def record_of_event(event: Event) -> EventRecord:
         is_significant=event.is_significant,
         notice_ids=tuple(n.notice_id for n in event.notices),
         verdicts=event.verdicts,
+        audience=event.audience,
     )
 
 
@@ -161,6 +167,7 @@ def event_of_record(record: EventRecord, localization: Localization | None) -> E
         is_significant=record.is_significant,
         notices=(),
         verdicts=record.verdicts,
+        audience=record.audience,
     )
 
 
@@ -173,6 +180,7 @@ def pair_record(evidence: PairEvidence) -> PairRecord:
         evidence.event_version,
         evidence.object_version,
         evidence,
+        audience=evidence.audience,
     )
 
 
@@ -181,8 +189,12 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def to_json(value: object) -> bytes:
-    """Canonical JSON of one of our dataclasses: fields in order, floats to the last bit."""
-    return _ENCODER.encode(value)
+    """Canonical JSON of one of our dataclasses: fields in order, floats to the last bit.
+
+    The audience of what is public is left out: it is as it was before there were any.
+    """
+    # In a text a quote has a backslash before it: what is cut out is that field and nothing else.
+    return _ENCODER.encode(value).replace(b',"audience":[]', b"")
 
 
 def of_json(kind: type[T], data: bytes, name: str = "record") -> T:
@@ -316,12 +328,17 @@ def _has_fluxes(alert: Alert) -> bool:
 
 def _agrees(pair: PairRecord) -> bool:
     evidence = pair.evidence
-    own = (pair.coincidence_id, pair.event_key, pair.object_key)
+    own = (pair.coincidence_id, pair.event_key, pair.object_key, pair.audience)
     return evidence is None or own == (
         evidence.coincidence_id,
         evidence.event_key,
         evidence.object_key,
+        evidence.audience,
     )
+
+
+def _has_audience(value: Alert | EventRecord | PairRecord | JointRecord) -> bool:
+    return is_audience(value.audience)
 
 
 _RULES: dict[object, tuple[tuple[str, Callable[[Any], bool]], ...]] = {
@@ -337,17 +354,20 @@ _RULES: dict[object, tuple[tuple[str, Callable[[Any], bool]], ...]] = {
         ("the HEALPix index", lambda x: 0 <= x.index_29 < END_29),
         ("times in 1990..2100", _has_times),
         ("fluxes and errors that can be", _has_fluxes),
+        ("tags of an audience, sorted", _has_audience),
     ),
     EventRecord: (
         ("the ids", lambda x: _is_id(x.event_key, x.event_id, x.mission, *x.notice_ids)),
         ("a version of 1 or more", lambda x: x.version >= 1),
         ("times in 1990..2100", lambda x: _is_time(x.event_unix_s, x.event_end_unix_s)),
         ("an end after the begin", lambda x: (x.event_end_unix_s or 0) >= (x.event_unix_s or 0)),
+        ("tags of an audience, sorted", _has_audience),
     ),
     PairRecord: (
         ("the ids", lambda x: _is_id(x.coincidence_id, x.event_key, x.object_key)),
         ("evidence of the same pair", _agrees),
         ("a time in 1990..2100", lambda x: not x.evidence or _is_time(x.evidence.event_unix_s)),
+        ("tags of an audience, sorted", _has_audience),
     ),
 }
 """What the types alone do not say of a record that comes off a topic."""

@@ -34,9 +34,9 @@ class AlertStore:
         """Store alerts with their canonical JSON, and their objects, in one transaction.
 
         A repeated alert changes nothing. A survey can send one alert id of an object with two
-        contents: the greater by its JSON stays, for that is the same whichever comes first. An
-        object that does not hold every alert that is stored of it, because another worker was
-        faster, is folded from them.
+        contents: the greater by its JSON stays, for that is the same whichever comes first; and it
+        stays for those who may read all that came. An object that does not hold every alert that is
+        stored of it, because another worker was faster, is folded from them.
 
         Parameters
         ----------

@@ -5,8 +5,8 @@ alerts of the same object meanwhile, before this one noticed that it owns the ob
 whatever is written is compared with the alerts that are stored, and folded anew if it differs:
 
 * An object holds only alerts that are stored, so it is right when it holds as many as are stored.
-* An alert id that came with two contents breaks that argument: such an object is marked as
-  contested, once for all, and always folded from the stored alerts.
+* An alert id that came with two contents, or for two audiences, breaks that argument: such an
+  object is marked as contested, once for all, and always folded from the stored alerts.
 
 In PostgreSQL the rows of the objects are locked when they are written, before the alerts are
 counted: of two writers of one object the second counts what the first one stored.
@@ -15,12 +15,14 @@ counted: of two writers of one object the second counts what the first one store
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
 
 from correlator.alert import Alert
+from correlator.audience import audience_text, union
 from correlator.object import OpticalObject, apply_alert
 from correlator.wire import of_json, to_json
 from storage.rows import found, found_of, found_of_keys, insert_rows, replacing
@@ -44,6 +46,7 @@ _ALERT = (
     "mag_ab",
     "real_bogus",
     "body",
+    "audience",
 )
 _OBJECT = (
     "object_key",
@@ -60,17 +63,21 @@ _OBJECT = (
     "real_bogus",
     "is_contested",
     "body",
+    "audience",
 )
 _KEEPS = "ON CONFLICT DO NOTHING"
-_GREATER_STAYS = replacing(alerts_table, _ALERT, "excluded.body > alerts.body")
+_REPLACES = replacing(alerts_table, _ALERT, "TRUE")
 _UNCONTESTED = replacing(objects_table, _OBJECT, "NOT objects.is_contested")
 _ANYWAY = replacing(objects_table, _OBJECT, "TRUE")
 
 _WRONG = """
     SELECT o.object_key FROM {wanted} CROSS JOIN objects AS o
     WHERE o.object_key = wanted.key AND (o.is_contested OR o.version <> (
-        SELECT count(*) FROM alerts AS a WHERE a.survey = o.survey AND a.object_id = o.object_id))
+        SELECT count(*) FROM alerts AS a WHERE a.survey = o.survey AND a.object_id = o.object_id)
+        + CASE WHEN o.audience IS NULL THEN 0
+          ELSE 1 + length(o.audience) - length(replace(o.audience, ' ', '')) END)
 """
+"""A version counts the alerts and the tags of the audience."""
 _BODIES = """
     SELECT o.object_key, a.alert_id, a.body
     FROM {wanted} CROSS JOIN objects AS o CROSS JOIN alerts AS a
@@ -103,7 +110,7 @@ def write_batch(
         An alert without its object, or an object of which no alert is stored.
     """
     given = {obj.object_key: obj for obj in objects}
-    rows = sorted([_alert_row(alert, body) for alert, body in alerts], key=itemgetter(0, 1, 2))
+    rows = sorted([_alert_row(alert, body) for alert, body in alerts], key=_key)
     if strange := {f"{row[0]}:{row[1]}" for row in rows} - given.keys():
         raise ValueError(f"objects of all alerts expected, got none of {sorted(strange)}")
     n_new = insert_rows(connection, alerts_table, _ALERT, rows, _KEEPS)
@@ -115,20 +122,47 @@ def write_batch(
 
 
 def _settled(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> set[str]:
-    """Let the greater content of each alert stay; keys of the objects of which one came twice."""
-    keys = list(dict.fromkeys(row[:3] for row in rows))
+    """Let the greater content of each alert stay, for those who may read all of them.
+
+    Returns
+    -------
+    set of str
+        Keys of the objects of which an alert came with two contents.
+    """
+    keys = list(dict.fromkeys(_key(row) for row in rows))
     stored = {tuple(key): body for *key, body in found_of(connection, _BODY, _ALERT[:3], keys)}
     if gone := [key for key in keys if key not in stored]:
         # Removed with its old object since we met it (`storage.upkeep.retention`), which cannot
         # happen again: we hold the object's row.
-        again = [row for row in rows if row[:3] in gone]
+        again = [row for row in rows if _key(row) in gone]
         insert_rows(connection, alerts_table, _ALERT, again, _KEEPS)
         found = found_of(connection, _BODY, _ALERT[:3], gone)
         stored |= {tuple(key): body for *key, body in found}
-    others = [row for row in rows if row[-1] != stored[row[:3]]]
-    greatest = {row[:3]: row for row in sorted(others, key=itemgetter(0, 1, 2, -1))}
-    insert_rows(connection, alerts_table, _ALERT, list(greatest.values()), _GREATER_STAYS)
+    others = [row for row in rows if _body(row) != stored[_key(row)]]
+    settled: dict[tuple[str, ...], str] = {}
+    for row in others:
+        key = _key(row)
+        settled[key] = _greater(settled.get(key, stored[key]), _body(row))
+    changed = [_row_of(body) for key, body in settled.items() if body != stored[key]]
+    insert_rows(connection, alerts_table, _ALERT, sorted(changed, key=_key), _REPLACES)
     return {f"{row[0]}:{row[1]}" for row in others}
+
+
+def _greater(a: str, b: str) -> str:
+    """The greater of two contents of an alert by its public JSON, for both their audiences."""
+    one, other = _alert_of(a), _alert_of(b)
+    if one.audience == other.audience:
+        return max(a, b)
+    content = max(one, other, key=lambda alert: to_json(replace(alert, audience=())))
+    return to_json(replace(content, audience=union((one.audience, other.audience)))).decode()
+
+
+def _row_of(body: str) -> tuple[Any, ...]:
+    return _alert_row(_alert_of(body), body.encode())
+
+
+def _alert_of(body: str) -> Alert:
+    return of_json(Alert, body.encode(), "stored alert")
 
 
 def _refolded(
@@ -180,7 +214,11 @@ def _alert_row(alert: Alert, body: bytes) -> tuple[Any, ...]:
         own.mag_ab,
         alert.quality.real_bogus,
         body.decode(),
+        audience_text(alert.audience),
     )
+
+
+_key, _body = itemgetter(0, 1, 2), itemgetter(-2)
 
 
 def _object_row(object_key: str, obj: OpticalObject, is_contested: bool = False) -> tuple[Any, ...]:
@@ -199,4 +237,5 @@ def _object_row(object_key: str, obj: OpticalObject, is_contested: bool = False)
         obj.real_bogus,
         is_contested,
         to_json(obj).decode(),
+        audience_text(obj.audience),
     )

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, case, func, insert, select, tuple_, update
 from sqlalchemy import Row as StoredRow
 
+from correlator.audience import PUBLIC, Audience, audience_of_text, audience_text, union
 from correlator.filters import Filter
 from correlator.ranking import Coincidence
 from correlator.wire import of_json, to_json
@@ -46,10 +47,17 @@ class CoincidenceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """Why a coincidence left its event's ranking, and the state that this leaves it in."""
+    """Why a coincidence left its event's ranking, and the state that this leaves it in.
+
+    Attributes
+    ----------
+    audience
+        Who may read that, of those who may read what was published.
+    """
 
     reason: str
     state: CoincidenceState = CoincidenceState.RETRACTED
+    audience: Audience = PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,8 @@ class CoincidenceRevision:
         Why it is gone; None while it is (or was) active.
     body
         What was published; None when it is gone.
+    audience
+        Who may read it: whoever may read what was published, and what took it back.
     """
 
     coincidence_id: str
@@ -75,6 +85,7 @@ class CoincidenceRevision:
     published_unix_s: float
     reason: str | None
     body: Coincidence | None
+    audience: Audience = PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +312,7 @@ def _changed(
                 published_unix_s=published_unix_s,
                 reason=None,
                 body=coincidence,
+                audience=coincidence.audience,
             )
         )
     return made
@@ -331,6 +343,7 @@ def _gone(
                 published_unix_s=published_unix_s,
                 reason=gone.reason,
                 body=None,
+                audience=union((last.audience, gone.audience)),
             )
         )
     return made
@@ -400,6 +413,7 @@ def _row(revision: CoincidenceRevision) -> Row:
         **coincidence_columns(body),
         "body": None if body is None else to_json(body).decode(),
         "index_29": None if body is None else index_29_of_body(body),
+        "audience": audience_text(revision.audience),
     }
 
 
@@ -416,4 +430,5 @@ def revision_of(row: StoredRow[Any]) -> CoincidenceRevision:
         published_unix_s=row.published_unix_s,
         reason=row.reason,
         body=None if row.body is None else of_json(Coincidence, row.body.encode(), name),
+        audience=audience_of_text(row.audience),
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
+from sqlalchemy import Row as StoredRow
 from sqlalchemy import func, select, update
 
-from storage.database import Database, equal_to, plain_text
+from correlator.audience import PUBLIC, Audience, audience_of_text, audience_text, union
+from storage.database import Database, equal_to, plain_text, upsert
 from storage.schema import dead_letters
 
 
@@ -25,6 +28,8 @@ class DeadLetter:
         Key of the record on its topic; None when it had none, or came from no topic.
     replayed_unix_s
         When it was put back and understood.
+    audience
+        Who may read the packet, as far as that was said.
     """
 
     dead_letter_id: str
@@ -36,6 +41,7 @@ class DeadLetter:
     received_unix_s: float
     record_key: str | None
     replayed_unix_s: float | None
+    audience: Audience
 
 
 _LETTER = [dead_letters.c[name] for name in DeadLetter.__dataclass_fields__]
@@ -59,6 +65,7 @@ class DeadLetterStore:
         *,
         rule: str | None = None,
         record_key: str | None = None,
+        audience: Audience = PUBLIC,
     ) -> str:
         """Store a refused packet and return its id; a repeated one changes nothing.
 
@@ -68,6 +75,8 @@ class DeadLetterStore:
         ----------
         rule
             The rule that it breaks (``MalformedPacketError.rule``); the reason if not given.
+        audience
+            Who may read it; with one that came before, all that both name.
         """
         source, packet_name, reason = (
             plain_text(source),
@@ -87,8 +96,15 @@ class DeadLetterStore:
             "packet": packet,
             "record_key": None if record_key is None else plain_text(record_key),
             "replayed_unix_s": None,
+            "audience": audience_text(audience),
         }
-        self._database.upsert(dead_letters, [row], _REFUSED_AGAIN)
+        c = dead_letters.c
+        same = c.dead_letter_id == row["dead_letter_id"]
+        with self._database.writing() as connection:
+            known = connection.execute(select(c.audience).where(same).with_for_update()).scalar()
+            row["audience"] = audience_text(union((audience, audience_of_text(known))))
+            upsert(connection, dead_letters, [row], _REFUSED_AGAIN)
+            connection.execute(update(dead_letters).where(same).values(audience=row["audience"]))
         return str(row["dead_letter_id"])
 
     def list(
@@ -111,7 +127,7 @@ class DeadLetterStore:
             .limit(limit)
         )
         with self._database.reading() as connection:
-            return tuple(DeadLetter(*row) for row in connection.execute(found))
+            return tuple(_letter(row) for row in connection.execute(found))
 
     def mark_replayed(self, dead_letter_id: str, when_unix_s: float) -> None:
         """Remember when a refused packet was put back."""
@@ -125,7 +141,7 @@ class DeadLetterStore:
         found = select(*_LETTER).where(dead_letters.c.dead_letter_id == dead_letter_id)
         with self._database.reading() as connection:
             row = connection.execute(found).one_or_none()
-        return None if row is None else DeadLetter(*row)
+        return None if row is None else _letter(row)
 
     def packet(self, dead_letter_id: str) -> bytes | None:
         """Bytes of a refused packet; None when it is not stored."""
@@ -141,3 +157,7 @@ class DeadLetterStore:
         with self._database.reading() as connection:
             rows = connection.execute(found).all()
         return dict(sorted(((r, int(k)) for r, k in rows), key=lambda row: (-row[1], row[0])))
+
+
+def _letter(row: StoredRow[Any]) -> DeadLetter:
+    return DeadLetter(**{**row._mapping, "audience": audience_of_text(row.audience)})

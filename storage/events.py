@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, func, select
 
+from correlator.audience import audience_text
 from correlator.event import EventState
 from correlator.wire import EventRecord, of_json, to_json
 from storage.columns import nature_columns
@@ -38,7 +39,7 @@ class EventStore:
         row = {name: getattr(event, name) for name in _COPIED}
         row |= {"messenger": str(event.messenger), "state": str(event.state)}
         row |= nature_columns(event.verdicts)
-        row["body"] = to_json(event).decode()
+        row |= {"body": to_json(event).decode(), "audience": audience_text(event.audience)}
         self._database.upsert(events, [row], "excluded.version >= events.version")
 
     def get(self, event_key: str) -> EventRecord | None:

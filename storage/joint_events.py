@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy import Row as StoredRow
 
+from correlator.audience import Audience, audience_text, union
 from correlator.errors import CorrelatorError
 from correlator.wire import JointRecord, of_json, to_json
 from storage.database import Database, take_turn, upsert
@@ -58,6 +59,11 @@ class JointRevision:
     published_unix_s: float
     reason: str | None
     body: JointRecord
+
+    @property
+    def audience(self) -> Audience:
+        """Who may read it."""
+        return self.body.audience
 
 
 _Revisions = dict[str, JointRevision]
@@ -211,8 +217,11 @@ def _dissolved(
 ) -> JointRevision:
     heir = next((r for r in found if set(r.event_keys) & set(old.body.event_keys)), None)
     reason = "its members are one burst no longer" if heir is None else f"it is {heir.joint_id} now"
+    body = old.body
+    if heir is not None:  # whose name is in the reason
+        body = replace(body, audience=union((body.audience, heir.audience)))
     state = JointState.DISSOLVED
-    return JointRevision(old.joint_id, old.revision + 1, state, now_unix_s, reason, old.body)
+    return JointRevision(old.joint_id, old.revision + 1, state, now_unix_s, reason, body)
 
 
 def _write(connection: Connection, made: _Revisions) -> None:
@@ -241,6 +250,7 @@ def _row(revision: JointRevision, touched: int) -> dict[str, Any]:
         "published_unix_s": revision.published_unix_s,
         "reason": revision.reason,
         "body": to_json(revision.body).decode(),
+        "audience": audience_text(revision.audience),
     }
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import exists, select, tuple_
+from sqlalchemy import exists, select, tuple_, update
 
+from correlator.audience import Audience, audience_of_text, audience_text, union
 from correlator.event import EventState
 from correlator.notice import Notice
 from storage.columns import nature_columns
-from storage.database import Database, equal_to, plain_text
+from storage.database import Database, equal_to, plain_text, upsert
 from storage.schema import events, notices
 
 
@@ -37,6 +38,7 @@ class NoticeRecord:
     significance_kind: str | None
     packet_name: str
     received_unix_s: float
+    audience: Audience
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class WantedMap:
         As the notice spells it.
     received_unix_s
         When the notice came first.
+    audience
+        Who may read the notice, and so the map.
     """
 
     notice_id: str
@@ -57,6 +61,7 @@ class WantedMap:
     is_test: bool
     url: str
     received_unix_s: float
+    audience: Audience
 
 
 _RECORD = [notices.c[name] for name in NoticeRecord.__dataclass_fields__]
@@ -93,25 +98,41 @@ class NoticeStore:
         self._database = database
 
     def put(self, notice: Notice, packet: bytes, packet_name: str, received_unix_s: float) -> None:
-        """Store a notice with its packet; a repeated one changes nothing."""
+        """Store a notice with its packet; a repeated one changes nothing but its audience.
+
+        It is for whoever may read all the streams that it came by.
+        """
         row = {name: getattr(notice, name) for name in _COPIED}
         row["messenger"] = str(notice.messenger)
         row |= nature_columns(notice.verdicts)
         row["localization_sha256"] = notice.localization.sha256 if notice.localization else None
         row |= {"packet": packet, "packet_name": plain_text(packet_name)}
         row["received_unix_s"] = received_unix_s
-        self._database.upsert(notices, [row])
+        row["audience"] = audience_text(notice.audience)
+        c = notices.c
+        same = (c.notice_id == notice.notice_id, c.content_sha256 == notice.content_sha256)
+        with self._database.writing() as connection:
+            upsert(connection, notices, [row])
+            if not notice.audience:
+                return
+            stored = select(c.audience).where(*same).with_for_update()
+            known = audience_of_text(connection.execute(stored).scalar_one())
+            both = union((known, notice.audience))
+            if both != known:
+                changed = update(notices).where(*same).values(audience=audience_text(both))
+                connection.execute(changed)
 
-    def packets_of_event(self, event_key: str) -> list[tuple[str, bytes]]:
-        """Name and bytes of every packet of an event, by notice id: not in order of arrival."""
+    def packets_of_event(self, event_key: str) -> list[tuple[str, bytes, Audience]]:
+        """Name, bytes and audience of every packet of an event, by notice id: not as they came."""
         c = notices.c
         found = (
-            select(c.packet_name, c.packet)
+            select(c.packet_name, c.packet, c.audience)
             .where(c.event_key == event_key)
             .order_by(c.notice_id, c.content_sha256)
         )
         with self._database.reading() as connection:
-            return [(row.packet_name, row.packet) for row in connection.execute(found)]
+            rows = connection.execute(found).all()
+        return [(row.packet_name, row.packet, audience_of_text(row.audience)) for row in rows]
 
     def wanted_maps(
         self, source: str, suffix: str, since_unix_s: float, notice_id: str | None = None
@@ -142,6 +163,7 @@ class NoticeStore:
                 c.is_test,
                 c.skymap_url,
                 c.received_unix_s,
+                c.audience,
             )
             .join(events, events.c.event_key == c.event_key)
             .where(
@@ -166,7 +188,8 @@ class NoticeStore:
             .order_by(c.received_unix_s, c.notice_id, c.content_sha256)
         )
         with self._database.reading() as connection:
-            return [WantedMap(*row) for row in connection.execute(found)]
+            rows = connection.execute(found).all()
+        return [WantedMap(*row[:-1], audience_of_text(row.audience)) for row in rows]
 
     def has_map(self, source: str, event_key: str, url: str, localization_sha256: str) -> bool:
         """Whether an event has a fetched map of that content from that URL."""
@@ -213,4 +236,8 @@ class NoticeStore:
             .limit(limit)
         )
         with self._database.reading() as connection:
-            return [NoticeRecord(*row) for row in connection.execute(found)]
+            rows = connection.execute(found).all()
+        return [
+            NoticeRecord(**{**row._mapping, "audience": audience_of_text(row.audience)})
+            for row in rows
+        ]

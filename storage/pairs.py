@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import func, select
 
+from correlator.audience import Audience, audience_of_text, audience_text
 from correlator.pair import PairEvidence
 from correlator.wire import PairRecord, of_json, to_json
 from storage.database import Database, Row, equal_to, upsert
@@ -78,20 +79,21 @@ class PairStore:
         """Evidence of the pairs of an event that hold, by object."""
         return self._live(event_key=event_key)
 
-    def known(self, event_key: str, share: Share) -> list[tuple[str, int, int]]:
+    def known(self, event_key: str, share: Share) -> list[tuple[str, int, int, Audience]]:
         """Every pair of an event with the objects of a share, live or withdrawn.
 
         Returns
         -------
         list of tuple
-            Object key, event version and object version, by object.
+            Object key, event version, object version and audience, by object.
         """
         sql = f"""
-            SELECT object_key, event_version, object_version FROM pairs
+            SELECT object_key, event_version, object_version, audience FROM pairs
             WHERE event_key = ? AND {share.condition("object_hash")} ORDER BY object_key
         """  # noqa: S608 - the condition holds numbers only
         with self._database.reading() as connection:
-            return [(key, event, obj) for key, event, obj in found(connection, sql, event_key)]
+            rows = found(connection, sql, event_key)
+        return [(key, event, obj, audience_of_text(text)) for key, event, obj, text in rows]
 
     def live_objects(self, event_key: str) -> list[str]:
         """Objects that make a pair with an event, sorted; reads no evidence."""
@@ -132,6 +134,7 @@ class PairStore:
             row.object_version,
             evidence,
             row.withdrawn_reason,
+            audience_of_text(row.audience),
         )
 
     def _live(self, **wanted: object) -> list[PairEvidence]:
@@ -157,6 +160,7 @@ def _row(record: PairRecord) -> Row:
         "is_live": evidence is not None,
         "withdrawn_reason": record.withdrawn_reason,
         "body": None if evidence is None else to_json(evidence).decode(),
+        "audience": audience_text(record.audience),
     }
     # The rows of a batch must all have the same columns.
     row |= {name: getattr(evidence, name, None) for name in _EVIDENCE}

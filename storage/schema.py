@@ -338,6 +338,7 @@ dead_letters = Table(
     _said("packet", LargeBinary),
     Column("record_key", TEXT),
     Column("replayed_unix_s", Double),
+    Column("audience", TEXT),
     Index(None, "source"),
     Index(None, "rule"),
     Index(None, "received_unix_s"),

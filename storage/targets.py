@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 from sqlalchemy import Row as StoredRow
 
+from correlator.audience import audience_text
 from correlator.policy import ScienceCase
 from correlator.priority import aged
 from correlator.ranking import Coincidence
@@ -181,6 +182,7 @@ def _row(target: Target, as_of_unix_s: float) -> Row:
         "as_of_unix_s": as_of_unix_s,
         "content_sha256": content_sha256(coincidence),
         "body": to_json(coincidence).decode(),
+        "audience": audience_text(target.audience),
     }
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import structlog
 
+from correlator.audience import audience_of_text
 from correlator.errors import MalformedPacketError
 from correlator.priority import Visibility
 from correlator.ranking import Ranking
@@ -21,6 +22,7 @@ from storage.coincidences import CoincidenceRevision
 from storage.errors import NotOwnerError
 from storage.share import Share
 from storage.store import Store
+from streams.audiences import AUDIENCE_HEADER, audience_of_headers
 from streams.desk import NoticeDesk
 from streams.gcn_notices import GCNNoticeDesk
 from streams.joiner import Joiner
@@ -119,7 +121,9 @@ class Agents:
         for record in records:
             name = record.key.decode(errors="replace") if record.key else record.name
             try:
-                event = await asyncio.to_thread(self.desk.admit, record.value, name, self.now())
+                audience = audience_of_headers(record.headers, record.name)
+                admit = partial(self.desk.admit, record.value, name, self.now(), audience)
+                event = await asyncio.to_thread(admit)
             except MalformedPacketError as error:
                 await self.bury(record, str(error), error.rule)
                 continue
@@ -188,6 +192,7 @@ class Agents:
                 received_unix_s=self.now(),
                 rule=said.get("rule"),
                 record_key=said.get("key"),
+                audience=audience_of_text(said.get(AUDIENCE_HEADER)),
             )
             await asyncio.to_thread(put)
 
@@ -201,6 +206,7 @@ class Agents:
         if record.key is not None:
             said["key"] = record.key.decode(errors="replace")
         headers = tuple((name, text.encode(errors="replace")) for name, text in said.items())
+        headers += tuple(h for h in record.headers if h[0] == AUDIENCE_HEADER)
         await self.send([Outgoing(DEAD_LETTER.name, record.topic, record.value, headers)])
         self.tally.add("dead_letters")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
+from correlator.audience import PUBLIC, Audience
 from correlator.errors import MalformedPacketError
 from correlator.event import Event, apply_notice, event_of
 from correlator.notice import Notice
@@ -34,7 +36,9 @@ class NoticeDesk:
         self._store = store
         self._events: OrderedDict[str, Event] = OrderedDict()
 
-    def admit(self, packet: bytes, name: str, received_unix_s: float) -> EventRecord:
+    def admit(
+        self, packet: bytes, name: str, received_unix_s: float, audience: Audience = PUBLIC
+    ) -> EventRecord:
         """Read one packet and return the record of its event as it stands now.
 
         The notice, the localization and the event are in the store when this returns, in that
@@ -45,7 +49,7 @@ class NoticeDesk:
         MalformedNoticeError
             The packet cannot be understood.
         """
-        notice = to_notice(packet, name)
+        notice = replace(to_notice(packet, name), audience=audience)
         self._store.notices.put(notice, packet, name, received_unix_s)
         event = self._folded(notice)
         if event.localization is not None:
@@ -60,18 +64,18 @@ class NoticeDesk:
     def _folded(self, notice: Notice) -> Event:
         known = self._events.get(notice.event_key)
         stored = self._store.notices.find(event_key=notice.event_key, limit=_ALL)
-        identities = {(n.notice_id, n.content_sha256) for n in stored}
+        identities = {(n.notice_id, n.content_sha256, n.audience) for n in stored}
         if known is not None or len(identities) == 1:
             event = apply_notice(known, notice)
-            if {(n.notice_id, n.content_sha256) for n in event.notices} == identities:
+            if {(n.notice_id, n.content_sha256, n.audience) for n in event.notices} == identities:
                 return event
         return event_of([notice, *self._stored_notices(notice.event_key)])
 
     def _stored_notices(self, event_key: str) -> list[Notice]:
         notices = []
-        for name, packet in self._store.notices.packets_of_event(event_key):
+        for name, packet, audience in self._store.notices.packets_of_event(event_key):
             try:
-                notices.append(to_notice(packet, name))
+                notices.append(replace(to_notice(packet, name), audience=audience))
             except MalformedPacketError:
                 # Understood by an earlier release, refused by this one: the others still stand.
                 continue

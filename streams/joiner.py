@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import structlog
 
+from correlator.audience import union
 from correlator.coincidence import Miss, admission, compare_many
 from correlator.errors import CorrelatorError
 from correlator.event import Event
@@ -204,7 +205,7 @@ class Joiner:
             self.stream_unix_s = max(self.stream_unix_s, min(unix_s, self._now()))
 
     def _recall_pairs(self, event_key: str) -> None:
-        for object_key, _, _ in self._store.pairs.known(event_key, self.share):
+        for object_key, *_ in self._store.pairs.known(event_key, self.share):
             self._paired.add(event_key, object_key)
 
     def _to_compare(
@@ -397,4 +398,5 @@ def _withdrawal(obj: OpticalObject, event: Event, miss: Miss, version: int) -> P
         version,
         evidence=None,
         withdrawn_reason=miss.value,
+        audience=union((event.audience, obj.audience)),
     )

@@ -22,6 +22,7 @@ from ingest_vo.reader import to_notice
 from skymaps.errors import SkyMapError
 from storage.notices import WantedMap
 from storage.store import Store
+from streams.audiences import headers_of_audience
 from streams.map_cache import MapCache
 from streams.map_fetch import Fetch
 from streams.map_url import MapFetchError, MapNotThereError, NoMapError
@@ -228,6 +229,7 @@ class MapDesk:
             "key": wanted.notice_id,
         }
         headers = tuple((name, text.encode(errors="replace")) for name, text in said.items())
+        headers += headers_of_audience(wanted.audience)
         packet = await asyncio.to_thread(self._packet, wanted)
         letter = Outgoing(DEAD_LETTER.name, NOTICES_RAW.name, packet, headers)
         await persisting(self.send, [letter], whatever=True)
@@ -252,7 +254,8 @@ class MapDesk:
         except OSError as error:
             log.warning("map_not_cached", folder=str(self.settings.cache), error=str(error))
         key = f"{wanted.notice_id}{SUFFIX}"
-        outgoing = [Outgoing(NOTICES_RAW.name, key, envelope)]
+        headers = headers_of_audience(wanted.audience)
+        outgoing = [Outgoing(NOTICES_RAW.name, key, envelope, headers)]
         await persisting(self.send, outgoing, whatever=True)
         await asyncio.to_thread(self._cache.end, mark)
         log.info(

@@ -6,11 +6,13 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from threading import Lock
 from typing import NamedTuple
 
 import structlog
 
+from correlator.audience import PUBLIC, Audience, union
 from correlator.errors import CorrelatorError
 from correlator.event import Event, EventState
 from correlator.pair import coincidence_id
@@ -257,10 +259,14 @@ class Ranker:
         fence = self._fences.get(partition, Fence(self._name(partition), 0))
         event = self._event(key)
 
-        def why_gone(revision: CoincidenceRevision) -> str | Gone:
-            if event is None and is_joint(key):
-                return "its members are one burst no longer, or under another id"
-            return self._why_gone(revision, event, as_of_unix_s)
+        audiences = self._joint_audiences(key, event) if is_joint(key) else None
+
+        def why_gone(revision: CoincidenceRevision) -> Gone:
+            said = self._why_gone(revision, event, as_of_unix_s)
+            gone = Gone(said) if isinstance(said, str) else said
+            if audiences is not None:
+                return replace(gone, audience=audiences.get(revision.object_key, PUBLIC))
+            return replace(gone, audience=self._audience_of_pair(revision, event))
 
         found = list(ranking.coincidences)
         self._untold.add(key)
@@ -282,9 +288,24 @@ class Ranker:
         """Whether an event is ours to rank."""
         return self._partition(event_key) in self._fences
 
+    def _joint_audiences(self, joint_id: str, event: Event | None) -> dict[str, Audience]:
+        """Who may read what of a joint event and each object that is published with it."""
+        stored = self._store.joint_events.get(joint_id)
+        of_event = [each.audience for each in (event, stored) if each is not None]
+        published = self._store.coincidences.current(event_key=joint_id)
+        objects = self._store.alerts.get_objects({r.object_key for r in published})
+        return {key: union([*of_event, obj.audience]) for key, obj in objects.items()}
+
+    def _audience_of_pair(self, revision: CoincidenceRevision, event: Event | None) -> Audience:
+        with self._memory:
+            record = self._held(revision.event_key).get(revision.object_key)
+        return union(each.audience for each in (event, record) if each is not None)
+
     def _why_gone(
         self, revision: CoincidenceRevision, event: Event | None, as_of_unix_s: float
     ) -> str | Gone:
+        if event is None and is_joint(revision.event_key):
+            return "its members are one burst no longer, or under another id"
         if event is not None and event.state is not EventState.LIVE:
             return f"the event is {event.state}"
         if event is not None and _is_closed(event, self._policy, as_of_unix_s):
@@ -339,12 +360,18 @@ class Ranker:
     def _read(self, event_key: str) -> dict[str, PairRecord]:
         """Pairs of an event as stored; of the withdrawn ones the versions count."""
         held = {}
-        for object_key, event_version, object_version in self._store.pairs.known(
+        for object_key, event_version, object_version, audience in self._store.pairs.known(
             event_key, Share.everything()
         ):
             key = coincidence_id(event_key, object_key)
             held[object_key] = PairRecord(
-                key, event_key, object_key, event_version, object_version, None
+                key,
+                event_key,
+                object_key,
+                event_version,
+                object_version,
+                None,
+                audience=audience,
             )
         return held | {p.object_key: pair_record(p) for p in self._store.pairs.live(event_key)}
 

@@ -1,6 +1,7 @@
 """The reducer: a function of the set of notices."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,23 @@ def test_every_order_of_arrival_ends_in_the_same_event():
 def test_repeats_and_order_do_not_count(notices):
     assert folded(notices) == event_of(set(notices))
     assert folded(notices).version == len(set(notices))
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([ALERT, FLT, GND]), st.sampled_from([(), ("ep",), ("svom",)])),
+        min_size=1,
+        max_size=8,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_an_event_is_for_whoever_may_read_all_its_notices_by_all_streams(said, random):
+    notices = [replace(notice, audience=audience) for notice, audience in said]
+    event = folded(notices)
+    assert set(event.audience) == {tag for notice in notices for tag in notice.audience}
+    assert event.version == len({n.notice_id for n in notices}) + len(event.audience)
+    random.shuffle(notices)
+    assert folded(notices) == event == event_of(notices)
 
 
 def test_a_late_flight_position_does_not_replace_the_final_one():

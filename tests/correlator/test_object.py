@@ -51,6 +51,7 @@ def alerts(draw):
             CatalogAnswer.of(name, (), draw(st.sampled_from("ab")))
             for name in draw(st.sets(st.sampled_from(["gaia", "vsx"])))
         ),
+        audience=tuple(sorted(draw(st.sets(st.sampled_from(["ep", "lsst"]))))),
     )
 
 
@@ -69,6 +70,13 @@ def test_order_and_repeats_do_not_count(some, random):
 
 
 @given(st.lists(alerts(), min_size=1, max_size=6))
+def test_an_object_is_for_whoever_may_read_all_its_alerts(some):
+    obj = folded(some)
+    assert set(obj.audience) == {tag for alert in some for tag in alert.audience}
+    assert obj.version == len({alert.alert_id for alert in some}) + len(obj.audience)
+
+
+@given(st.lists(alerts(), min_size=1, max_size=6))
 def test_the_tags_are_of_the_place(some):
     obj = folded(some)
     assert any((a.ra_deg, a.tags) == (obj.ra_deg, obj.tags) for a in some)
@@ -80,7 +88,7 @@ def test_the_light_curve_is_the_union_by_time(some):
     expected = {d.source_id for a in some for d in (a.detection, *a.history)}
     assert {d.source_id for d in obj.detections} == expected
     assert [d.time_unix_s for d in obj.detections] == sorted(d.time_unix_s for d in obj.detections)
-    assert obj.version == len({a.alert_id for a in some})
+    assert len(obj.alert_ids) == len({a.alert_id for a in some})
 
 
 def merged(some):

@@ -14,8 +14,16 @@ from correlator.alert import Alert, Detection, ForcedMeasurement, Limit, Quality
 from correlator.crossmatch import CatalogAnswer, CatalogTag, SkyClass
 from correlator.errors import MalformedPacketError
 from correlator.object import OpticalObject, object_of
-from correlator.wire import alerts_of_json, of_json, to_json
-from tests.builders import an_alert
+from correlator.wire import (
+    EventRecord,
+    PairRecord,
+    alerts_of_json,
+    event_of_record,
+    of_json,
+    record_of_event,
+    to_json,
+)
+from tests.builders import a_pair_record, an_alert, an_event
 
 TIME = 1_700_000_000.0
 SAID = to_json(
@@ -307,3 +315,35 @@ def test_a_nul_is_refused_and_its_letters_are_not(name, is_read):
     else:
         with pytest.raises(MalformedPacketError, match="no NUL in a Alert"):
             of_json(Alert, data)
+
+
+def test_what_is_public_says_nothing_of_audiences_and_what_is_not_comes_back():
+    for made in (an_alert(), object_of(an_alert()), record_of_event(an_event()), a_pair_record()):
+        data = to_json(made)
+        assert b"audience" not in data
+        assert of_json(type(made), data) == made
+    tricky = an_alert(schema_version='4.02,"audience":[]')
+    assert of_json(Alert, to_json(tricky)) == tricky
+    private = an_alert(audience=("ep", "lsst"))
+    assert to_json(private).endswith(b',"audience":["ep","lsst"]}')
+    assert alerts_of_json([(to_json(private), "name")]) == [private]
+    event, pair = an_event(audience=("ep",)), a_pair_record(audience=("ep",))
+    assert of_json(EventRecord, to_json(record_of_event(event))).audience == ("ep",)
+    assert event_of_record(record_of_event(event), event.localization).audience == ("ep",)
+    assert of_json(PairRecord, to_json(pair)) == pair
+
+
+@pytest.mark.parametrize("said", [("lsst", "ep"), ("ep", "ep"), ("EP",), ("",), ("a b",)])
+def test_an_audience_that_is_none_is_refused(said):
+    alert = replace(an_alert(), audience=said)
+    with pytest.raises(MalformedPacketError, match="tags of an audience"):
+        of_json(Alert, to_json(alert), "name")
+    assert_read_alike(to_json(alert))
+    with pytest.raises(MalformedPacketError, match="tags of an audience"):
+        of_json(EventRecord, to_json(replace(record_of_event(an_event()), audience=said)))
+
+
+def test_the_audience_of_a_pair_is_that_of_its_evidence():
+    pair = replace(a_pair_record(audience=("ep",)), audience=())
+    with pytest.raises(MalformedPacketError, match="evidence of the same pair"):
+        of_json(PairRecord, to_json(pair))

@@ -121,7 +121,7 @@ async def test_bad_notices_are_buried_with_their_bytes_and_the_others_become_eve
     assert {key for topic, key, _ in sent if topic == EVENTS.name} == events
     for packet in good:
         stored = store.notices.packets_of_event(to_notice(packet, "any").event_key)
-        assert packet in [content for _, content in stored]
+        assert packet in [content for _, content, _ in stored]
 
 
 @pytest.mark.slow

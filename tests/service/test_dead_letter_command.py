@@ -175,7 +175,7 @@ def test_a_slim_alert_goes_back_to_the_join(url, store):
 def test_a_letter_of_an_older_release_has_its_key_in_its_name(url, store):
     store.dead_letters.put("notices.raw", "ivo://k#1 [notices.raw/0@7]", NOTICE, "r", 1.7e9)
     command(url, "replay", "--all")
-    ((name, _),) = store.notices.packets_of_event(next(iter(store.events.all())).event_key)
+    ((name, *_),) = store.notices.packets_of_event(next(iter(store.events.all())).event_key)
     assert name == "ivo://k#1"
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from correlator.object import apply_alert
 from correlator.wire import to_json
+from storage.schema import alerts as alerts_table
+from storage.schema import objects as objects_table
 from storage.store import Store
 from tests.builders import T0_UNIX_S, an_alert, an_object
 from tests.storage.contents import contents, emptied
@@ -30,6 +34,7 @@ any_content = st.builds(
     alert_id=st.sampled_from("1234"),
     object_id=st.sampled_from(OBJECTS),
     mag_ab=st.sampled_from([18.0, 19.0, 20.0]),
+    audience=st.sampled_from([(), (), ("ep",), ("lsst",), ("ep", "lsst")]),
 )
 TURNS = ("first", "second", "first restarts", "second restarts")
 
@@ -99,6 +104,30 @@ def test_writers_at_once_leave_the_fold_of_all_alerts(shared_store, file_url):
     expected = objects_of(sent)
     assert shared_store.alerts.get_objects(expected) == expected
     assert list(shared_store.alerts.objects()) == [expected[key] for key in sorted(expected)]
+
+
+def test_an_alert_that_comes_by_two_streams_is_for_those_who_may_read_both(store):
+    some = [an_alert("1"), an_alert("2"), an_alert("1", audience=("ep",))]
+    for order in itertools.permutations(some):
+        emptied(store)
+        for alert in order:
+            put_alerts(store, alert)
+        (obj,) = store.alerts.objects()
+        assert (obj.alert_ids, obj.audience, obj.version) == (("1", "2"), ("ep",), 3)
+        assert [a.audience for a in store.alerts.of_object("ztf", "ZTF25aaaaaaa")] == [("ep",), ()]
+        with store.engine.connect() as connection:
+            for table in (alerts_table, objects_table):
+                said = connection.execute(select(table.c.audience, table.c.body)).all()
+                assert all((text == "ep") == ("audience" in body) for text, body in said)
+
+
+def test_a_writer_who_never_saw_the_private_alert_makes_nothing_public(store):
+    slow, fast = Writer(store), Writer(store)
+    slow.put([an_alert("1")])
+    fast.put([an_alert("1", audience=("ep",))])
+    (obj,) = slow.put([an_alert("2")])
+    assert obj.audience == ("ep",)
+    assert list(store.alerts.objects()) == [obj]
 
 
 def test_a_writer_that_was_overtaken_gets_the_object_as_it_stands(store):

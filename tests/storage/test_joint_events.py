@@ -74,6 +74,16 @@ def test_an_earlier_member_takes_the_name_along(joint_store):
     assert set(put(joint_store, FERMI, SWIFT, SVOM)) == {three, old}
 
 
+def test_a_joint_event_is_for_those_who_may_read_its_members_and_its_heirs(store, joint_store):
+    secret = burst("3", "SVOM", -1.0, audience=("svom",))
+    store.events.put(record_of_event(secret))
+    (two,) = put(joint_store, FERMI, SWIFT)
+    assert two.audience == ()
+    three, old = sorted(put(joint_store, FERMI, SWIFT, secret), key=lambda r: r.state, reverse=True)
+    assert three.audience == old.audience == ("svom",)
+    assert joint_store.get(old.joint_id).audience == ("svom",)
+
+
 def test_what_is_no_burst_any_more_is_dissolved_and_may_come_back(joint_store):
     (made,) = put(joint_store, FERMI, SWIFT)
     (gone,) = joint_store.replace([], versions(FERMI, SWIFT), [SWIFT.event_key], NOW)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from correlator.audience import union
 from correlator.event import event_of
 from correlator.wire import PairRecord, record_of_event
 from storage.store import Store
@@ -28,20 +29,31 @@ OBJECTS = ("ZTF25aaaaaaa", "ZTF25aaaaaab", "ZTF25aaaaaac")
 def test_notices_and_the_event_of_them_are_the_same_in_any_order(reused_store, case):
     numbers, batches = case
     store = emptied(reused_store)
-    notices = {n: a_notice(f"ivo://tests/{n}", localization=a_circle(ra_deg=n)) for n in numbers}
+    notices = {
+        n: a_notice(
+            f"ivo://tests/{n // 2}",
+            localization=a_circle(ra_deg=n // 2),
+            audience=((), ("ep",), ("svom",))[n % 3],
+        )
+        for n in numbers
+    }
     arrived = []
     for received_unix_s, number in enumerate(n for batch in batches for n in batch):
         arrived.append(notices[number])
-        packet = f"packet {number}".encode()
-        store.notices.put(notices[number], packet, f"file {number}", received_unix_s)
+        packet = f"packet {number // 2}".encode()
+        store.notices.put(notices[number], packet, f"file {number // 2}", received_unix_s)
         event = event_of(arrived)
         store.localizations.put(event.localization)
         store.events.put(record_of_event(event))
     expected = event_of(notices.values())
     assert store.events.all() == [record_of_event(expected)]
     assert store.localizations.get(expected.localization.sha256) == expected.localization
+    audiences = {
+        n: union(notices[m].audience for m in numbers if m // 2 == n)
+        for n in {number // 2 for number in numbers}
+    }
     assert store.notices.packets_of_event(expected.event_key) == [
-        (f"file {n}", f"packet {n}".encode()) for n in numbers
+        (f"file {n}", f"packet {n}".encode(), audiences[n]) for n in sorted(audiences)
     ]
 
 

@@ -32,7 +32,7 @@ def test_one_notice_id_with_two_contents_is_two_notices(store):
         notice = replace(a_notice("ivo://tests/1"), content_sha256=content)
         store.notices.put(notice, content.encode(), f"file {content}", 1.0)
     packets = store.notices.packets_of_event(a_notice().event_key)
-    assert packets == [("file a", b"a"), ("file b", b"b")]
+    assert packets == [("file a", b"a", ()), ("file b", b"b", ())]
     assert store.notices.packet("ivo://tests/1") == b"a"
     assert store.notices.packet("ivo://tests/2") is None
     assert store.notices.packets_of_event("lvk:S1") == []
@@ -137,12 +137,12 @@ def test_every_pair_is_known_by_its_event_live_or_withdrawn(store):
         )
     store.pairs.put_many([a_pair_record(event_key="grb:1", object_key=keys[0], object_version=3)])
     everything = Share.everything()
-    expected = [(k, 1, 3 if k == keys[0] else 1) for k in keys]
+    expected = [(k, 1, 3 if k == keys[0] else 1, ()) for k in keys]
     assert store.pairs.known("grb:1", everything) == expected
     assert store.pairs.known("grb:3", everything) == []
     parts = [store.pairs.known("grb:1", Share(frozenset({p}), 3)) for p in range(3)]
     assert sorted(pair for part in parts for pair in part) == expected
-    assert all(Share(frozenset({1}), 3).holds(k[4:]) for k, _, _ in parts[1])
+    assert all(Share(frozenset({1}), 3).holds(k[4:]) for k, *_ in parts[1])
     assert store.pairs.keys_with_pairs() == ["grb:1", "grb:2"]
     assert [store.pairs.count_live(k) for k in ("grb:1", "grb:2", "grb:3")] == [5, 5, 0]
     assert [p.object_key for p in store.pairs.live("grb:2")] == keys[:5]
@@ -242,5 +242,5 @@ def test_the_dead_letter_takes_any_bytes_and_any_name(store):
 
 def test_a_notice_whose_record_has_no_text_for_a_key_is_stored(store):
     store.notices.put(a_notice(), b"packet", "\0\ud800key [notices.raw/0@1]", 10.0)
-    ((name, packet),) = store.notices.packets_of_event(a_notice().event_key)
+    ((name, packet, _),) = store.notices.packets_of_event(a_notice().event_key)
     assert (name, packet) == ("\\0\\ud800key [notices.raw/0@1]", b"packet")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from correlator.alert import Alert
 from correlator.object import OpticalObject, apply_alert
@@ -37,13 +38,16 @@ def put_alerts(store: Store, *alerts: Alert) -> list[OpticalObject]:
 
 
 def greatest(alerts: Iterable[Alert]) -> list[Alert]:
-    """Of each alert id of an object the greatest content."""
+    """Of each alert id of an object the greatest content, for those who may read all of them."""
     chosen: dict[tuple[str, str, str], Alert] = {}
+    audiences: dict[tuple[str, str, str], set[str]] = {}
     for alert in alerts:
         key = alert.survey, alert.object_id, alert.alert_id
-        if key not in chosen or to_json(alert) > to_json(chosen[key]):
-            chosen[key] = alert
-    return list(chosen.values())
+        audiences.setdefault(key, set()).update(alert.audience)
+        public = replace(alert, audience=())
+        if key not in chosen or to_json(public) > to_json(chosen[key]):
+            chosen[key] = public
+    return [replace(a, audience=tuple(sorted(audiences[key]))) for key, a in chosen.items()]
 
 
 def objects_of(alerts: Iterable[Alert]) -> dict[str, OpticalObject]:

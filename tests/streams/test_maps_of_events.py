@@ -251,7 +251,7 @@ async def test_a_replay_of_what_came_leaves_what_it_left(store, served, tmp_path
         await pipeline.idle()
     archived = tmp_path / "archive"
     archived.mkdir()
-    for n, (_, packet) in enumerate(store.notices.packets_of_event(EVENT)):
+    for n, (_, packet, _) in enumerate(store.notices.packets_of_event(EVENT)):
         ending = "json" if packet.startswith(b"{") else "xml"
         (archived / f"{n}.{ending}").write_bytes(packet)
     archive = read_archive(archive_files([archived]))

@@ -16,6 +16,7 @@ TEXT = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
 HAVE_AN_AUDIENCE = (
     "notices", "events", "alerts", "objects", "pairs", "coincidences", "targets", "joint_events",
+    "dead_letters",
 )  # fmt: skip
 
 REGION = ["index_29", "time_unix_s", "first_unix_s", "key_hash", "ra_deg", "dec_deg", "object_key"]
