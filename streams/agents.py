@@ -32,6 +32,7 @@ from streams.outgoing import Outgoing, Send, records_of
 from streams.ownership import Assignment, Ownership
 from streams.ranker import Ranker
 from streams.records import Record, persisting
+from streams.subscribers import SubscriberDesk
 from streams.topics import (
     DEAD_LETTER,
     EVENTS,
@@ -87,6 +88,7 @@ class Agents:
     ranker: Ranker
     voevents: VOEventDesk
     gcn_notices: GCNNoticeDesk
+    subscribers: SubscriberDesk
     send: Send
     now: Callable[[], float]
     alert_partitions: int
@@ -97,6 +99,7 @@ class Agents:
     lists: ListDesk = field(init=False)
     _ranking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _subscribing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _waiting: dict[str, None] = field(default_factory=dict)
     _waits: asyncio.Event = field(default_factory=asyncio.Event)
     _looking: int = 0
@@ -178,6 +181,30 @@ class Agents:
 
     def _take(self, records: list[Record]) -> int:
         return len(self.ranker.apply([of_json(PairRecord, r.value, r.name) for r in records]))
+
+    async def tell_subscribers(self, records: list[Record]) -> None:
+        """Published revisions, to the topics of those whose filters let them pass.
+
+        By a stream of its own, so that no filter is waited for where coincidences are published.
+        The subscriptions are looked up for each batch: what is published after one was put is
+        seen by it.
+        """
+        async with self._subscribing:
+            if not await asyncio.to_thread(self.subscribers.refresh):
+                return
+            told = await asyncio.to_thread(self._for_subscribers, records)
+        await self.send(told)
+        self.tally.add("sent_to_subscribers", len(told))
+
+    async def look_for_subscriptions(self) -> None:
+        """Make the topics of new subscriptions, before anything is sent to them."""
+        async with self._subscribing:
+            await asyncio.to_thread(self.subscribers.refresh)
+            await asyncio.to_thread(self.subscribers.make_topics)
+
+    def _for_subscribers(self, records: list[Record]) -> list[Outgoing]:
+        revisions = [of_json(CoincidenceRevision, r.value, r.name) for r in records]
+        return self.subscribers.records_of(revisions)
 
     async def keep_dead_letters(self, records: list[Record]) -> None:
         """What could not be understood, by whichever process, into the store."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,11 +20,12 @@ from correlator.wire import to_json
 from storage.share import Share
 from storage.store import Store
 from streams import topics as table
+from streams.admin import declare, servers_of
 from streams.agents import Agents
 from streams.desk import NoticeDesk
 from streams.follower import Follower, follower_of
 from streams.gcn_notices import GCNNoticeDesk
-from streams.heartbeat import Heartbeat
+from streams.heartbeat import Heartbeat, public_heartbeat
 from streams.joiner import Joiner
 from streams.joint import JointDesk
 from streams.kafka import register as register_kafka_transport
@@ -40,6 +41,7 @@ from streams.score_desk import ScoreDesk
 from streams.score_log import ScoreLog
 from streams.settings import StreamSettings
 from streams.shutdown import NotDrainedError, drained, stop_gracefully
+from streams.subscribers import SubscriberDesk
 from streams.topics import Topic
 from streams.voevents import VOEventDesk
 
@@ -47,6 +49,7 @@ log = structlog.get_logger(__name__)
 
 _LAST_DRAIN_S = 30.0
 _HEARTBEAT_S = 1.0
+_SUBSCRIPTIONS_S = 5.0
 _LOOK_S = 0.005
 _RANK_LOOK_S = 0.02
 
@@ -73,6 +76,7 @@ class Pipeline:
             self._rank_for_ever,
             self._find_joint_for_ever,
             self._list_for_ever,
+            self._subscribe_for_ever,
             self._beat_for_ever,
             *([self.maps.run] if self.maps else []),
             *([self.scores.run] if self.scores else []),
@@ -148,6 +152,11 @@ class Pipeline:
             await asyncio.sleep(2.0 * self.settings.ranking_interval_s)
             await persisting(self.agents.refresh_lists, whatever=True)
 
+    async def _subscribe_for_ever(self) -> None:
+        while True:
+            await persisting(self.agents.look_for_subscriptions, whatever=True)
+            await asyncio.sleep(_SUBSCRIPTIONS_S)
+
     async def _beat_for_ever(self) -> None:
         while True:
             await persisting(self._beat, whatever=True)
@@ -161,7 +170,11 @@ class Pipeline:
             log.warning("unavailable", error=str(error))
             is_level = False
         beat = self._heartbeat(is_level)
-        await self.agents.send([Outgoing(table.HEARTBEAT.name, beat.source, to_json(beat))])
+        beats = [Outgoing(table.HEARTBEAT.name, beat.source, to_json(beat))]
+        if self.agents.ranker.is_first:
+            topic = table.COINCIDENCE_HEARTBEAT.name
+            beats.append(Outgoing(topic, self.settings.app_id, public_heartbeat(beat)))
+        await self.agents.send(beats)
 
     def _heartbeat(self, is_level: bool) -> Heartbeat:
         pending = self.agents.pending + (not is_level)
@@ -202,14 +215,14 @@ def create_app(
         producer = await app.maybe_start_producer()
         sent = []
         for r in records:
-            n = settings.partitions_of(topics[r.topic])
+            n = settings.partitions_of(topics.get(r.topic) or table.user_topic(r.topic))
             place = table.partition_of((r.place or r.key).encode(), n)
             key, headers = r.key.encode(), dict(r.headers)
             sent.append(await producer.send(r.topic, key, r.value, place, None, headers))
         # Sent is not stored: only the broker's own answer lets a record be acknowledged.
         await asyncio.gather(*sent)
 
-    agents = agents_of(settings, store, policy, send, now)
+    agents = agents_of(settings, store, policy, send, now, _topic_maker(settings.broker_url))
     for topic, handle in routes_of(agents).items():
         _add_agent(app, channels[topic.name], topic.name, handle, agents, settings)
     maps = None
@@ -239,7 +252,12 @@ def score_desk_of(
 
 
 def agents_of(
-    settings: StreamSettings, store: Store, policy: Policy, send: Send, now: Callable[[], float]
+    settings: StreamSettings,
+    store: Store,
+    policy: Policy,
+    send: Send,
+    now: Callable[[], float],
+    make_topics: Callable[[Sequence[Topic]], None],
 ) -> Agents:
     """The handlers of one worker, and what they work on."""
     joiner = Joiner(store, policy, settings.worker_name, now)
@@ -247,8 +265,37 @@ def agents_of(
     desk, joint = NoticeDesk(store), JointDesk(store, policy, now)
     voevents = VOEventDesk(store, settings.author)
     notices = GCNNoticeDesk(store, settings.author)
-    partitions = settings.alert_partitions
-    return Agents(store, desk, joint, joiner, ranker, voevents, notices, send, now, partitions)
+    subscribers = SubscriberDesk(store, settings.author, make_topics)
+    return Agents(
+        store,
+        desk,
+        joint,
+        joiner,
+        ranker,
+        voevents,
+        notices,
+        subscribers,
+        send,
+        now,
+        settings.alert_partitions,
+    )
+
+
+def _topic_maker(broker_url: str) -> Callable[[Sequence[Topic]], None]:
+    """Makes topics on the broker of a URL."""
+    if broker_url.startswith("memory://"):
+        broker = open_log(urlsplit(broker_url).netloc)
+
+        def create(topics: Sequence[Topic]) -> None:
+            for topic in topics:
+                broker.create_topic(topic.name, topic.partitions, topic.is_compacted)
+
+        return create
+
+    def declare_them(topics: Sequence[Topic]) -> None:
+        declare(servers_of(broker_url), topics)
+
+    return declare_them
 
 
 def routes_of(agents: Agents) -> dict[Topic, Handler]:
@@ -257,6 +304,7 @@ def routes_of(agents: Agents) -> dict[Topic, Handler]:
         table.NOTICES_RAW: agents.admit_notices,
         table.OPTICAL_ALERTS: agents.join_alerts,
         table.PAIRS: agents.take_pairs,
+        table.COINCIDENCES: agents.tell_subscribers,
         table.DEAD_LETTER: agents.keep_dead_letters,
     }
 

@@ -217,6 +217,21 @@ class Significance:
 
 
 @dataclass(frozen=True, slots=True)
+class SubscriptionSaid:
+    """For which subscription the notice was sent, and whether its filter lets it pass."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = DESCRIBED
+
+    name: str
+    """Its name, the last word of the topic."""
+    filter_id: str
+    """Id of its filter: another one when what it says was changed."""
+    passes: bool
+    """Whether this revision passes; otherwise the one before it did, and what was sent is taken
+    back."""
+
+
+@dataclass(frozen=True, slots=True)
 class CoincidenceBlock:
     """One revision of a coincidence: what was published, or that it is taken back."""
 
@@ -263,3 +278,5 @@ class CoincidenceBlock:
     """Why a field is null, by its path in this block: ``evidence.terms.s_light``. Nulls inside
     ``events``, ``looks.scores``, ``surroundings.catalogs`` and ``surroundings.hosts`` mean what
     their fields say."""
+    subscription: SubscriptionSaid | None = None
+    """For which subscription it was sent; null on the topics of everybody. Since version 1.1.0."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import orjson
@@ -13,13 +14,13 @@ from correlator.policy import DAY_S
 from correlator.ranking import Coincidence
 from correlator.wire import EventRecord
 from storage.coincidences import CoincidenceRevision, CoincidenceState
-from streams.coincidence_block import CoincidenceBlock
+from streams.coincidence_block import CoincidenceBlock, SubscriptionSaid
 from streams.moments import iso_utc
 from streams.notice_block import block_of
 from streams.published import is_test
 from streams.voevent import POSITION_ERROR_DEG, Author
 
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "1.1.0"
 """Of our schema: a minor version adds fields, a major one takes some away or changes them."""
 
 SCHEMA_URL = f"https://mm-correlator.example/schema/v{SCHEMA_VERSION}/coincidence.schema.json"
@@ -95,6 +96,25 @@ def document_of(
 def to_bytes(document: Json) -> bytes:
     """UTF-8 of a document, fields in order, floats to the last bit."""
     return orjson.dumps(document)
+
+
+def for_subscriber(document: Json, said: SubscriptionSaid, why_gone: str | None) -> Json:
+    """The notice as it is sent for a subscription.
+
+    Parameters
+    ----------
+    why_gone
+        Why it is taken back from the subscription though the coincidence stands; None otherwise.
+    """
+    block: CoincidenceBlock = document["coincidence"]
+    reasons = {path: why for path, why in block.null_reasons.items() if path != "subscription"}
+    changed: Json = {"coincidence": replace(block, null_reasons=reasons, subscription=said)}
+    if why_gone is not None:
+        data = document["data"]
+        (target,) = data["targets"]
+        gone = target | {"viable": False, "viability_reason": why_gone}
+        changed |= {"alert_type": "retraction", "data": data | {"targets": [gone]}}
+    return document | changed
 
 
 def boom_form(document: Json) -> Json:

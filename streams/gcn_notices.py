@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from correlator.notice import Messenger
 from correlator.wire import EventRecord
@@ -98,7 +99,13 @@ def topics_of(events: list[EventRecord]) -> tuple[Topic, ...]:
 
 
 def _records(document: Json, topics: Iterable[Topic]) -> list[Outgoing]:
-    """One record a topic, with headers that a reader can choose by without reading the value."""
+    first, *others = topics
+    record = notice_record(document, first)
+    return [record, *(replace(record, topic=topic.name) for topic in others)]
+
+
+def notice_record(document: Json, topic: Topic) -> Outgoing:
+    """A notice on a topic, with headers that a reader can choose by without reading the value."""
     (key,) = document["id"]
     headers = (
         ("schema", SCHEMA_URL.encode()),
@@ -106,5 +113,4 @@ def _records(document: Json, topics: Iterable[Topic]) -> list[Outgoing]:
         ("alert_type", document["alert_type"].encode()),
         ("revision", str(document["record_number"]).encode()),
     )
-    value = to_bytes(document)
-    return [Outgoing(topic.name, key, value, headers) for topic in topics]
+    return Outgoing(topic.name, key, to_bytes(document), headers)

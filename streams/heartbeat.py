@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import orjson
+
 from correlator.errors import MalformedPacketError
 from correlator.wire import of_json
+from streams.moments import iso_utc
 from streams.topic_reader import read_topic
 from streams.topics import HEARTBEAT
 
@@ -40,6 +43,17 @@ class Heartbeat:
     pending: int
     is_idle: bool
     complaint: str | None = None
+
+
+def public_heartbeat(beat: Heartbeat) -> bytes:
+    """What readers of notices are told once a second, as JSON: nothing of our hosts and topics."""
+    last_unix_s = beat.last_record_unix_s
+    said = {
+        "alert_datetime": iso_utc(beat.time_unix_s),
+        "last_record_datetime": None if last_unix_s is None else iso_utc(last_unix_s),
+        "is_idle": beat.is_idle,
+    }
+    return orjson.dumps(said)
 
 
 def latest_heartbeats(servers: str, within_s: float) -> dict[str, Heartbeat]:

@@ -47,6 +47,7 @@ _WHY_NULL = {
     "light": _LOST,
     "place": _LOST,
     "surroundings": _LOST,
+    "subscription": "it was sent to all, and not for a subscription",
 }
 """Why a field of the block can be null."""
 
@@ -109,6 +110,7 @@ def block_of(
         "looks": None if body is None else _looks(body.pair.appearance),
         "surroundings": None if body is None else _surroundings(body.pair.object),
         "policy_version": None,
+        "subscription": None,
     }
     return CoincidenceBlock(**parts, null_reasons=_reasons(parts, is_lost=body is None))
 

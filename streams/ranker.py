@@ -284,6 +284,11 @@ class Ranker:
         """Note that everybody was told what :meth:`untold` or :meth:`publish` said."""
         self._untold.discard(event_key)
 
+    @property
+    def is_first(self) -> bool:
+        """Whether the first partition is ours: one worker at a time says so."""
+        return 0 in self._fences
+
     def owns(self, event_key: str) -> bool:
         """Whether an event is ours to rank."""
         return self._partition(event_key) in self._fences

@@ -79,6 +79,13 @@ COINCIDENCE_GRB = _notices("grb")
 COINCIDENCE_XRAY = _notices("xray")
 COINCIDENCE_NU = _notices("nu")
 COINCIDENCE_TEST = _notices("test")
+COINCIDENCE_HEARTBEAT = Topic(
+    "coincidence.heartbeat", "source", "that the notices are written", 1, DAY_S
+)
+
+USER_PREFIX = "coincidence.user."
+"""Begin of the topics of subscriptions; none is in the table, they come and go."""
+
 SCORES = Topic("scores", "object key", "ScoreRecord", 4, 15 * DAY_S)
 MODELS_STATE = Topic("models.state", "source", "ModelStates", 1, DAY_S)
 HEARTBEAT = Topic("heartbeat", "source", "Heartbeat", 1, DAY_S)
@@ -107,19 +114,25 @@ TOPICS = (
     COINCIDENCE_XRAY,
     COINCIDENCE_NU,
     COINCIDENCE_TEST,
+    COINCIDENCE_HEARTBEAT,
     SCORES,
     MODELS_STATE,
     HEARTBEAT,
     DEAD_LETTER,
 )
 
-GROUP_TOPICS = (NOTICES_RAW, OPTICAL_ALERTS, PAIRS, DEAD_LETTER)
+GROUP_TOPICS = (NOTICES_RAW, OPTICAL_ALERTS, PAIRS, COINCIDENCES, DEAD_LETTER)
 """What the workers read as one consumer group; ``events`` each of them reads for itself."""
 
 
 def targets_topic(case: str) -> Topic:
     """The compacted topic of a science case's list."""
     return Topic(f"targets.{case}", "target id", "Target", 1, None)
+
+
+def user_topic(name: str) -> Topic:
+    """The topic of a subscription of that name."""
+    return _notices(f"user.{name}")
 
 
 def all_topics(policy: Policy) -> tuple[Topic, ...]:

@@ -62,7 +62,8 @@ async def agents(store, sent):
                 await made.keep_dead_letters([letter])
 
     now = notice_factory.T0_UNIX_S + DAY_S
-    made = agents_of(StreamSettings(alert_partitions=1), store, Policy(), send, lambda: now)
+    settings = StreamSettings(alert_partitions=1)
+    made = agents_of(settings, store, Policy(), send, lambda: now, lambda topics: None)
     await made.own(Share.everything(), range(StreamSettings().pair_partitions))
     return made
 

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from storage.store import Store
 from tests.streams.test_law_of_workers import PACKETS, undisturbed
-from tests.streams.workers import Cluster, Crash, Plan, state_of
+from tests.streams.workers import (
+    Cluster,
+    Crash,
+    Plan,
+    assert_subscribers_have_what_would_be_sent,
+    state_of,
+    subscribe,
+)
 
 pytestmark = pytest.mark.usefixtures("no_pause")
 
@@ -24,6 +31,7 @@ async def rank(cluster):
 async def left_behind(plan, rank_every=3):
     """The final state of the store after every packet, with a new worker after each crash."""
     with Store.open("sqlite:///:memory:") as store:
+        subscribe(store)
         cluster = Cluster(store, plan)
         crashes = 0
 
@@ -45,6 +53,7 @@ async def left_behind(plan, rank_every=3):
             if n % rank_every == 0:
                 await surviving(lambda: rank(cluster))
             await surviving(cluster.finish)
+        assert_subscribers_have_what_would_be_sent(cluster)
         return crashes, plan.n, state_of(store)
 
 

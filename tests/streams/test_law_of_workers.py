@@ -12,7 +12,16 @@ from correlator.wire import to_json
 from storage.store import Store
 from tests.builders import an_alert
 from tests.ingest_vo.notice_factory import T0_UNIX_S, gbm, svom
-from tests.streams.workers import Cluster, Crash, Plan, current_of, notices_of, state_of
+from tests.streams.workers import (
+    Cluster,
+    Crash,
+    Plan,
+    assert_subscribers_have_what_would_be_sent,
+    current_of,
+    notices_of,
+    state_of,
+    subscribe,
+)
 
 pytestmark = pytest.mark.usefixtures("no_pause")
 
@@ -75,6 +84,7 @@ async def disturbed(order, plan, n_workers, seed):
     """Deliver in some order, with a choice of what happens next after each packet."""
     chance = random.Random(seed)
     with Store.open("sqlite:///:memory:") as store:
+        subscribe(store)
         cluster = Cluster(store, plan, n_workers)
         todo = list(order)
         left = 600
@@ -105,6 +115,7 @@ async def disturbed(order, plan, n_workers, seed):
                 break
         await settled(cluster)
         assert notices_of(cluster) == current_of(store)
+        assert_subscribers_have_what_would_be_sent(cluster)
         return state_of(store)
 
 

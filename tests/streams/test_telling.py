@@ -20,7 +20,15 @@ from streams.notice_reader import read_notice
 from streams.settings import StreamSettings
 from streams.topics import EVENTS, OPTICAL_ALERTS
 from tests.builders import DEC_DEG, T0_UNIX_S, a_circle, a_notice, an_alert, an_event
-from tests.streams.workers import NOUNS, NOW, POLICY, Cluster, Crash
+from tests.streams.workers import (
+    NOUNS,
+    NOW,
+    POLICY,
+    Cluster,
+    Crash,
+    assert_subscribers_have_what_would_be_sent,
+    subscribe,
+)
 
 pytestmark = pytest.mark.usefixtures("no_pause")
 
@@ -128,9 +136,10 @@ async def test_that_something_is_no_more_is_told_too(store, topic, error):
     assert states(cluster, TARGETS) == ["retired"]
 
 
-@pytest.mark.parametrize("topic", ["coincidences", "voevents", *NOTICES])
+@pytest.mark.parametrize("topic", ["coincidences", "voevents", *NOTICES, "coincidence.user.all"])
 async def test_no_revision_is_overtaken_of_which_nobody_was_told(store, topic):
     """One is stored, its teller dies, and another one is due before anybody takes over."""
+    subscribe(store)
     cluster = Cluster(store)
     await cluster.assign()
     cluster.tell_event(a_notice())
@@ -150,6 +159,7 @@ async def test_no_revision_is_overtaken_of_which_nobody_was_told(store, topic):
     assert told == sorted(told)
     notices = [read_notice(r.value) for r in cluster.log.read(("coincidence.all", 0), 0, 100)]
     assert {notice.record_number for notice in notices} == {1, 2}
+    assert_subscribers_have_what_would_be_sent(cluster)
 
 
 async def test_what_was_told_is_not_told_again(store):

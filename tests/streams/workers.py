@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from sqlalchemy.exc import OperationalError
 
 from correlator.event import event_of
+from correlator.filters import read_filter
 from correlator.policy import DAY_S, Policy
 from correlator.service.results import results_of
 from correlator.wire import record_of_event, to_json
@@ -30,7 +31,7 @@ from tests.ingest_vo.notice_factory import T0_UNIX_S
 NOW = T0_UNIX_S + DAY_S
 POLICY = Policy()
 NOUNS = ("notices", "localizations", "events", "alerts", "pairs", "coincidences", "targets")
-NOUNS += ("lookbacks", "owners", "joint_events")
+NOUNS += ("lookbacks", "owners", "joint_events", "subscriptions")
 WRITES = (
     "replace",
     "touch",
@@ -106,6 +107,7 @@ class Worker:
             POLICY,
             cluster.produce_all,
             lambda: cluster.now_unix_s,
+            cluster.make_topics,
         )
         self.handlers = {t.name: handle for t, handle in routes_of(self.agents).items()}
         self.owned = {}
@@ -163,12 +165,17 @@ class Cluster:
             self.log.create_topic(topic.name, self.settings.partitions_of(topic))
         self.slots = [
             (topic, p)
-            for topic in ("notices.raw", "optical.alerts", "pairs", "dead_letter")
+            for topic in ("notices.raw", "optical.alerts", "pairs", "coincidences", "dead_letter")
             for p in range(self.settings.partitions_of(self._topics[topic]))
         ]
         self.workers = [None] * n_workers
         self._owners = {}
         self._names = 0
+
+    def make_topics(self, topics):
+        for topic in topics:
+            self.log.create_topic(topic.name, topic.partitions)
+            self._topics[topic.name] = topic
 
     def settings_of(self, name):
         return StreamSettings(
@@ -258,6 +265,52 @@ def notices_of(cluster):
         if notice.record_number >= highest.get(record.key, (0,))[0]:
             highest[record.key] = notice.record_number, block.state
     return highest
+
+
+WANTED = {
+    "all": "rank is null or rank is not null",
+    "first": "rank = 1",
+    "grown": "object_version >= 2 and rank >= 1",
+    "none": "rank < 0",
+}
+"""Subscriptions of which some let pass what they do not any more, by name."""
+
+
+def subscribe(store, wanted=WANTED):
+    for name, said in wanted.items():
+        store.subscriptions.put(name, "tests", said, (), 0.0)
+
+
+def sent_to(cluster, name):
+    """What a subscriber was sent: whether each revision passes, by key and revision.
+
+    What is sent again must say the same, but for what is known of its events by then.
+    """
+    said = {}
+    if f"coincidence.user.{name}" not in cluster.log.topics():
+        return {}
+    for record in cluster.log.read((f"coincidence.user.{name}", 0), 0, 1_000_000):
+        notice = read_notice(record.value)
+        block = replace(notice.coincidence, events=())
+        place = record.key.decode(), notice.record_number
+        assert said.setdefault(place, block) == block
+        assert dict(record.headers)["passes"] == (b"1" if block.subscription.passes else b"0")
+        assert block.subscription.name == name
+    return {place: block.subscription.passes for place, block in said.items()}
+
+
+def would_be_sent(store, said):
+    """The same as the store selects it."""
+    sent = store.coincidences.sent(read_filter(said))
+    return {
+        (f"{s.revision.coincidence_id}/{s.revision.case}", s.revision.revision): s.passes
+        for s in sent
+    }
+
+
+def assert_subscribers_have_what_would_be_sent(cluster, wanted=WANTED):
+    for name, said in wanted.items():
+        assert sent_to(cluster, name) == would_be_sent(cluster.store, said), name
 
 
 def current_of(store):

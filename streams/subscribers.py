@@ -1,0 +1,171 @@
+"""Coincidences for their subscribers: what each filter lets pass, and what it takes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from correlator.errors import FilterError
+from correlator.filters import Filter, Predicate, filter_id, predicate_of, read_filter
+from correlator.wire import EventRecord
+from storage.coincidences import CoincidenceRevision
+from storage.store import Store
+from storage.subscriptions import Subscription
+from streams.coincidence_block import SubscriptionSaid
+from streams.gcn_notice import Json, document_of, for_subscriber
+from streams.gcn_notices import notice_record
+from streams.outgoing import Outgoing
+from streams.published import events_of
+from streams.topics import Topic, user_topic
+from streams.voevent import Author
+
+log = structlog.get_logger(__name__)
+
+MOST_SUBSCRIPTIONS = 1000
+"""So many are served, the oldest first: each costs every revision a few microseconds."""
+
+NO_LONGER = "it passes the filter of the subscription no longer"
+NOT_YOURS = "it is of data by now that the subscription may not be sent"
+
+Key = tuple[str, str, int]
+"""Coincidence, science case, revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """A subscription with its filter compiled."""
+
+    subscription: Subscription
+    filter_id: str
+    lets_pass: Predicate
+
+    def passes(self, revision: CoincidenceRevision | None) -> bool:
+        """Whether a revision is sent for what it says, as the store selects it."""
+        return revision is not None and revision.body is not None and self.lets_pass(revision.body)
+
+
+class SubscriberDesk:
+    """Writes for each subscription what its filter would have been sent, as it is published.
+
+    So what is on its topic is what :meth:`storage.coincidences.CoincidenceStore.sent` selects.
+    Calls block; one thread at a time.
+
+    Parameters
+    ----------
+    store
+        Where the subscriptions, the coincidences and their events are.
+    author
+        Who sends.
+    make_topics
+        Makes those topics that the broker has not.
+    """
+
+    def __init__(
+        self, store: Store, author: Author, make_topics: Callable[[Sequence[Topic]], None]
+    ) -> None:
+        self._store = store
+        self._author = author
+        self._make_topics = make_topics
+        self._served: dict[str, _Served] = {}
+        self._refused: dict[str, str] = {}
+        self._made: frozenset[str] = frozenset()
+
+    def refresh(self) -> bool:
+        """Take up the subscriptions as they are now, topics first; whether there are any."""
+        found = self._store.subscriptions.list(active_only=True)
+        if len(found) > MOST_SUBSCRIPTIONS:
+            log.error("too_many_subscriptions", n=len(found), served=MOST_SUBSCRIPTIONS)
+            found = tuple(sorted(found, key=_age)[:MOST_SUBSCRIPTIONS])
+        served = [one for each in found if (one := self._compiled(each)) is not None]
+        self._served = {one.subscription.name: one for one in served}
+        if not self._made.issuperset(self._served):
+            self.make_topics()
+        return bool(self._served)
+
+    def make_topics(self) -> None:
+        """Make the topics of all subscriptions, also those that somebody took away."""
+        if self._served:
+            self._make_topics([user_topic(name) for name in self._served])
+            self._made = frozenset(self._served)
+
+    def _compiled(self, subscription: Subscription) -> _Served | None:
+        name = subscription.name
+        known = self._served.get(name)
+        if known is not None and known.subscription.filter == subscription.filter:
+            return replace(known, subscription=subscription)
+        if self._refused.get(name) == subscription.filter:
+            return None
+        try:
+            tree: Filter = read_filter(subscription.filter)
+        except FilterError as error:
+            # Put by a release whose language had more: the others are served.
+            log.error("subscription_not_understood", name=name, error=str(error))
+            self._refused[name] = subscription.filter
+            return None
+        return _Served(subscription, filter_id(tree), predicate_of(tree))
+
+    def records_of(self, revisions: Iterable[CoincidenceRevision]) -> list[Outgoing]:
+        """What is told of revisions to the subscribers, in their order."""
+        told = {_key(r): r for r in revisions}
+        before = self._before(told)
+        events: dict[str, list[EventRecord]] = {}
+        records = []
+        for revision in told.values():
+            last = before.get(_key(revision))
+            for one in self._served.values():
+                passes = one.passes(revision)
+                if not passes and not one.passes(last):
+                    continue
+                key = revision.event_key
+                if key not in events:
+                    events[key] = events_of(self._store, key)
+                records.append(self._record(one, revision, last, events[key], passes=passes))
+        return records
+
+    def _record(
+        self,
+        one: _Served,
+        revision: CoincidenceRevision,
+        before: CoincidenceRevision | None,
+        events: list[EventRecord],
+        *,
+        passes: bool,
+    ) -> Outgoing:
+        said = SubscriptionSaid(one.subscription.name, one.filter_id, passes)
+        body = revision.body
+        if body is None and before is not None:
+            body = before.body
+        document = document_of(revision, body, events, self._author)
+        why_gone = NO_LONGER if not passes and revision.body is not None else None
+        return _outgoing(for_subscriber(document, said, why_gone))
+
+    def _before(self, told: dict[Key, CoincidenceRevision]) -> dict[Key, CoincidenceRevision]:
+        """The revision before each, by the key of the one after it."""
+        found = {key: told[before] for key in told if (before := (*key[:2], key[2] - 1)) in told}
+        waiting = [r for key, r in told.items() if key not in found and r.revision > 1]
+        while waiting:
+            # The store answers for one revision of a coincidence at a time.
+            some = {(r.coincidence_id, r.case): r for r in waiting}
+            for (coincidence_id, case), last in self._store.coincidences.before(
+                some.values()
+            ).items():
+                found[coincidence_id, case, last.revision + 1] = last
+            asked = {_key(r) for r in some.values()}
+            waiting = [r for r in waiting if _key(r) not in asked]
+        return found
+
+
+def _key(revision: CoincidenceRevision) -> Key:
+    return revision.coincidence_id, revision.case, revision.revision
+
+
+def _age(subscription: Subscription) -> tuple[float, str]:
+    return subscription.created_unix_s, subscription.name
+
+
+def _outgoing(document: Json) -> Outgoing:
+    said: SubscriptionSaid = document["coincidence"].subscription
+    record = notice_record(document, user_topic(said.name))
+    return replace(record, headers=(*record.headers, ("passes", b"1" if said.passes else b"0")))
