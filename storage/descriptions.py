@@ -56,6 +56,7 @@ COLUMNS = {
     "index_29": "order-29 NESTED HEALPix index of the place",
     "instrument": "instrument of the mission",
     "is_active": "whether something is sent",
+    "is_removed": "whether it is gone for all but its owner, who alone may use the name again",
     "is_burst": "whether the mission holds it for a burst; null where it does not say",
     "is_contested": "whether one alert id of it came with two contents",
     "is_current": "whether no later revision is stored",

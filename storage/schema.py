@@ -415,8 +415,10 @@ subscriptions = Table(
     _said("is_active", Boolean),
     _said("created_unix_s", Double),
     Column("audience", TEXT),
+    _said("is_removed", Boolean),
 )
-"""Filters by which coincidences are sent to a topic of a user's own."""
+"""Filters by which coincidences are sent to a topic of a user's own; a removed one keeps its name
+for its owner, as its topic does what was sent to it."""
 
 feedback = Table(
     "feedback",

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy import Row as StoredRow
-from sqlalchemy import delete, select, update
 
 from correlator.audience import Audience, Reader, audience_of, audience_of_text, audience_text
 from correlator.errors import RefusedError
@@ -86,7 +86,12 @@ class SubscriptionStore:
         except ValueError as error:
             raise RefusedError(record, str(error)) from error
         tree = read_filter(said) if isinstance(said, str) else said
-        row = {"filter": text_of(tree), "is_active": is_active, "audience": audience_text(tags)}
+        row = {
+            "filter": text_of(tree),
+            "is_active": is_active,
+            "audience": audience_text(tags),
+            "is_removed": False,
+        }
         new = row | {"name": name, "owner": owner, "created_unix_s": now_unix_s}
         mine = subscriptions.c.name == name
         with self._database.writing() as connection:
@@ -102,7 +107,7 @@ class SubscriptionStore:
 
     def get(self, name: str) -> Subscription | None:
         """Subscription of a name; None when it is not stored."""
-        found = select(subscriptions).where(subscriptions.c.name == name)
+        found = select(subscriptions).where(*_kept(name=name))
         with self._database.reading() as connection:
             row = connection.execute(found).one_or_none()
         return None if row is None else _subscription(row)
@@ -111,16 +116,24 @@ class SubscriptionStore:
         self, owner: str | None = None, *, active_only: bool = False
     ) -> tuple[Subscription, ...]:
         """Subscriptions, of one owner or of all, by name."""
-        wanted = equal_to(subscriptions, owner=owner, is_active=True if active_only else None)
+        wanted = _kept(owner=owner, is_active=True if active_only else None)
         found = select(subscriptions).where(*wanted).order_by(subscriptions.c.name)
         with self._database.reading() as connection:
             return tuple(_subscription(row) for row in connection.execute(found))
 
     def remove(self, name: str, owner: str | None = None) -> bool:
-        """Forget a subscription, of this owner where one is named; whether there was one."""
-        wanted = equal_to(subscriptions, name=name, owner=owner)
+        """Forget a subscription, of this owner where one is named; whether there was one.
+
+        Its name stays the owner's: the topic has what was sent to it, and perhaps readers.
+        """
+        gone = update(subscriptions).where(*_kept(name=name, owner=owner))
         with self._database.writing() as connection:
-            return connection.execute(delete(subscriptions).where(*wanted)).rowcount > 0
+            values = {"is_active": False, "is_removed": True}
+            return connection.execute(gone.values(values)).rowcount > 0
+
+
+def _kept(**wanted: object) -> list[ColumnElement[bool]]:
+    return equal_to(subscriptions, is_removed=False, **wanted)
 
 
 def _subscription(row: StoredRow[Any]) -> Subscription:

@@ -161,7 +161,12 @@ def test_a_subscription_is_changed_by_its_owner_and_keeps_its_age(store):
     assert not store.subscriptions.remove("grbs", "somebody")
     assert store.subscriptions.remove("grbs", "grandma")
     assert store.subscriptions.get("grbs") is None
+    assert [s.name for s in store.subscriptions.list()] == ["all"]
+    with pytest.raises(RefusedError, match="another owner"):
+        store.subscriptions.put("grbs", "somebody", "rank = 2", [], NOW)
     assert not store.subscriptions.remove("grbs")
+    again = store.subscriptions.put("grbs", "grandma", "rank = 3", [], NOW + 99)
+    assert store.subscriptions.list("grandma") == (again,)
 
 
 def test_of_owners_that_ask_for_a_name_at_once_one_has_it(shared_store):

@@ -59,6 +59,7 @@ def upgrade() -> None:
         sa.Column("is_active", sa.Boolean(), nullable=False),
         sa.Column("created_unix_s", sa.Double(), nullable=False),
         sa.Column("audience", TEXT),
+        sa.Column("is_removed", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_subscriptions"),
     )
     op.create_table(
