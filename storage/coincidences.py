@@ -207,6 +207,8 @@ class CoincidenceStore:
         since_unix_s: float | None = None,
         until_unix_s: float | None = None,
         limit: int | None = None,
+        *,
+        newest_first: bool = False,
     ) -> list[Sent]:
         """What whoever subscribed by a filter would have been sent, as it was published.
 
@@ -219,8 +221,15 @@ class CoincidenceStore:
             Published in the half-open interval [s since the Unix epoch]; None is open.
         limit
             At most so many, from the first on.
+        newest_first
+            Begin with what was published last.
         """
-        found = select_sent(tree, since_unix_s, until_unix_s).limit(limit)
+        found = select_sent(tree, since_unix_s, until_unix_s)
+        if newest_first:
+            c = coincidences.c
+            newest = c.published_unix_s.desc(), c.coincidence_id, c.case_name, c.revision.desc()
+            found = found.order_by(None).order_by(*newest)
+        found = found.limit(limit)
         with self._database.reading() as connection:
             return [Sent(revision_of(row), bool(row.passes)) for row in connection.execute(found)]
 

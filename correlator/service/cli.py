@@ -30,6 +30,7 @@ _COMMANDS = {
     "map": "sky_map:map_command",
     "targets": "targets:targets",
     "filters": "filters:filters",
+    "subscriptions": "subscriptions:subscriptions",
     "joint": "joint:joint",
     "voevent": "voevent:voevent",
     "coincidence": "coincidence:coincidence",

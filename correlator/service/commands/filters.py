@@ -23,7 +23,7 @@ from correlator.service.commands.options import (
     store_url_of,
 )
 from correlator.service.console import stdout_console
-from correlator.service.filter_rows import field_rows, filter_row, preset_rows, sent_row
+from correlator.service.filter_rows import Row, field_rows, filter_row, preset_rows, sent_row
 from correlator.service.times import iso_utc
 from storage.store import Store
 
@@ -77,7 +77,7 @@ def check_command(filter_or_file: str, as_json: bool) -> None:
 
     Example: correlator filters check "case = 'kilonova' and prior_activity_days is null"
     """
-    tree = _filter_of(filter_or_file)
+    tree = filter_named(filter_or_file)
     row = filter_row(tree)
     if as_json:
         print_json(row)
@@ -108,7 +108,7 @@ def run_command(
 
     Example: correlator filters run grandma-gw --since 2026-10-01 --until 2026-11-01
     """
-    tree = _filter_of(filter_or_file)
+    tree = filter_named(filter_or_file)
     with Store.open(store_url_of(store_url), migrate=False) as store:
         n_sent = store.coincidences.count_sent(tree, since, until)
         rows = [sent_row(one) for one in store.coincidences.sent(tree, since, until, limit)]
@@ -124,14 +124,19 @@ def run_command(
             }
         )
         return
+    show_sent(rows)
+    click.echo(f"{n_sent} sent, {len(rows)} shown", err=True)
+
+
+def show_sent(rows: list[Row]) -> None:
+    """Print revisions that were, or would have been, sent."""
     table = Table(*_SHOWN)
     for cells in columns_of(rows, _SHOWN):
         table.add_row(*plain(cells))
     stdout_console().print(table)
-    click.echo(f"{n_sent} sent, {len(rows)} shown", err=True)
 
 
-def _filter_of(said: str) -> Filter:
+def filter_named(said: str) -> Filter:
     """The filter of a preset's name, of a file, or of the words themselves."""
     if said in presets():
         return presets()[said].filter
