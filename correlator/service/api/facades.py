@@ -1,0 +1,33 @@
+"""What other programs ask for in words of their own, beside ``/api/v1``: SkyPortal's brokers."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from correlator.service.api.access import Access
+from correlator.service.api.headers import Headers
+from correlator.service.api.problems import tell_problems
+from correlator.service.api.skyportal import PREFIX, skyportal_router
+from correlator.service.skyportal_alerts import SURVEYS
+from storage.store import Store
+
+
+def mount_facades(service: FastAPI, store: Store, access: Access) -> None:
+    """Put the facades into an application; requests count for the same callers as others do."""
+    service.mount(PREFIX, skyportal_app(store, access))
+
+
+def skyportal_app(store: Store, access: Access) -> FastAPI:
+    """All surveys, and each below its name; to be mounted at :data:`skyportal.PREFIX`."""
+    app = _app()
+    app.include_router(skyportal_router(store, access))
+    for survey in SURVEYS:
+        app.include_router(skyportal_router(store, access, (survey,)), prefix=f"/{survey}")
+    return app
+
+
+def _app() -> FastAPI:
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    tell_problems(app)
+    app.add_middleware(Headers)
+    return app
