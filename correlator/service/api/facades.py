@@ -1,12 +1,14 @@
-"""What other programs ask for in words of their own, beside ``/api/v1``: SkyPortal's brokers."""
+"""What other programs ask for in words of their own: SkyPortal's brokers, and cone searches."""
 
 from __future__ import annotations
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from correlator.service.api.access import Access
 from correlator.service.api.headers import Headers
 from correlator.service.api.problems import tell_problems
+from correlator.service.api.scs import PATHS, scs_router
 from correlator.service.api.skyportal import PREFIX, skyportal_router
 from correlator.service.skyportal_alerts import SURVEYS
 from storage.store import Store
@@ -15,6 +17,10 @@ from storage.store import Store
 def mount_facades(service: FastAPI, store: Store, access: Access) -> None:
     """Put the facades into an application; requests count for the same callers as others do."""
     service.mount(PREFIX, skyportal_app(store, access))
+    cones = _app()
+    cones.include_router(scs_router(store, access))
+    # Not mounted: of a mount the bare path is redirected, which not every client follows.
+    service.router.routes.extend(Route(path, cones) for path in PATHS)
 
 
 def skyportal_app(store: Store, access: Access) -> FastAPI:
