@@ -141,7 +141,7 @@ class AlertDesk:
     def _objects(self, reader: Reader, object_id: str, wanted: Wanted) -> list[OpticalObject]:
         survey, colon, _ = object_id.partition(":")
         keys = [object_id] if colon and survey in SURVEYS else _keys_of(object_id, wanted.surveys)
-        found = [self._store.search.get_object(reader, key) for key in keys]
+        found = [self._store.search.object(reader, key) for key in keys]
         return [obj for obj in found if obj is not None]
 
     def _coincidences(self, reader: Reader, object_key: str) -> list[CoincidenceRevision]:
