@@ -24,6 +24,7 @@ from storage.search.walks import KeyWalk, RegionWalk, page_of
 _KEY = "coincidence_id", "case_name", "revision"
 _REVISION = (
     *_KEY, "state", "event_key", "object_key", "published_unix_s", "reason", "body", "index_29",
+    "audience",
 )  # fmt: skip
 
 
