@@ -29,7 +29,7 @@ from streams.heartbeat import Heartbeat, public_heartbeat
 from streams.joiner import Joiner
 from streams.joint import JointDesk
 from streams.kafka import register as register_kafka_transport
-from streams.log import open_log
+from streams.log import Headers, open_log
 from streams.map_desk import MapDesk
 from streams.map_fetch import Fetch, MapFetcher
 from streams.memory import register as register_memory_transport
@@ -84,9 +84,9 @@ class Pipeline:
             self._tasks.append(asyncio.create_task(work()))
         await self.app.start()
 
-    async def send(self, topic: str, key: str, value: bytes) -> None:
+    async def send(self, topic: str, key: str, value: bytes, headers: Headers = ()) -> None:
         """Produce one record and wait until the broker has it."""
-        await self.agents.send([Outgoing(topic, key, value)])
+        await self.agents.send([Outgoing(topic, key, value, headers)])
 
     async def stop(self) -> bool:
         """Finish what is under way, rank a last time, stop; whether nothing was left undone."""

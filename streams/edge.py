@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
 
 from correlator.alert import Alert
+from correlator.audience import PUBLIC, Audience
 from correlator.errors import MalformedAlertError
 from correlator.wire import to_json
 from ingest_optical.decoder import (
@@ -26,6 +27,7 @@ from ingest_optical.lsst_schemas import schema_of_id
 from ingest_optical.packets import RawPacket
 from ingest_optical.quality import DEFAULT_CUTS, QualityCuts, rejections
 from storage.catalogs.tagger import Tag, untagged
+from streams.audiences import headers_of_audience
 from streams.edge_outbox import Letter, Outbox, Span, dead_letter
 from streams.edge_sinks import NightSink, RawSink
 from streams.edge_source import Slot, Source
@@ -48,6 +50,8 @@ class EdgeSettings:
         ``ztf`` or ``lsst``.
     cuts
         Gate of each survey.
+    audience
+        Who may read these alerts, and all that is made of them.
     batch_size
         Most packets taken at once: few, so that they are still in the processor's cache when they
         are looked at (a tenth of the time).
@@ -66,6 +70,7 @@ class EdgeSettings:
     name: str
     survey: str
     cuts: Mapping[str, QualityCuts] = field(default_factory=lambda: DEFAULT_CUTS)
+    audience: Audience = PUBLIC
     batch_size: int = 50
     commit_interval_s: float = 1.0
     most_waiting: int = 20_000
@@ -261,7 +266,11 @@ class Edge:
     def _tag_all(self, admitted: list[_Taken]) -> None:
         tagged = self._tag([each.alert for each in admitted])
         for each, alert in zip(admitted, tagged, strict=True):
-            each.alert = alert
+            each.alert = self._for_readers(alert)
+
+    def _for_readers(self, alert: Alert) -> Alert:
+        audience = self._settings.audience
+        return replace(alert, audience=audience) if audience else alert
 
     def _send(self, taken: _Taken) -> None:
         if taken.reasons:
@@ -282,7 +291,7 @@ class Edge:
         if self._nights is None:
             return
         if taken.reasons:
-            self._nights.add(taken.look.to_alert(), taken.reasons, None)
+            self._nights.add(self._for_readers(taken.look.to_alert()), taken.reasons, None)
         else:
             self._nights.add(taken.alert, (), taken.slim)
 
@@ -302,7 +311,8 @@ class Edge:
         }
         if record.key is not None:
             said["key"] = record.key.decode(errors="replace")
-        self._outbox.send(dead_letter(said, record.value), self._span)
+        audience = headers_of_audience(self._settings.audience)
+        self._outbox.send(dead_letter(said, record.value, audience), self._span)
         self.stats.n_dead_letters += 1
 
     def _is_full(self) -> bool:

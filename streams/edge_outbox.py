@@ -12,6 +12,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from correlator.errors import CorrelatorError
+from streams.audiences import AUDIENCE_HEADER
 from streams.edge_source import Slot
 from streams.topics import DEAD_LETTER, OVERHEAD_BYTES
 
@@ -215,10 +216,17 @@ def _refused(letter: Letter, reason: str) -> Letter:
         "reason": f"topic {letter.topic}: {reason}, got {letter.size} bytes",
         "key": letter.key.decode(errors="replace"),
     }
-    return dead_letter(said, letter.value)
+    audience = tuple(header for header in letter.headers if header[0] == AUDIENCE_HEADER)
+    return dead_letter(said, letter.value, audience)
 
 
-def dead_letter(said: dict[str, str], value: bytes) -> Letter:
-    """The dead letter of a record: its bytes; where it came from and why in the headers."""
+def dead_letter(said: dict[str, str], value: bytes, audience: Headers = ()) -> Letter:
+    """The dead letter of a record: its bytes; where it came from and why in the headers.
+
+    Parameters
+    ----------
+    audience
+        The header that says who may read it, if not everybody.
+    """
     headers = tuple((name, text.encode(errors="replace")) for name, text in said.items())
-    return Letter(DEAD_LETTER.name, said["source"].encode(), value, headers)
+    return Letter(DEAD_LETTER.name, said["source"].encode(), value, headers + audience)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
+from correlator.audience import Audience
 from correlator.wire import to_json
+from streams.audiences import audience_of_topic
 from streams.edge_outbox import Letter, Outbox
 from streams.edge_source import Slot
 from streams.gcn_settings import GCN_HEARTBEAT
@@ -48,6 +50,9 @@ class GcnEdgeSettings:
         How long the end waits for our broker [s]; what it has not taken waits on the disk.
     stats_interval_s
         How often the log says what went through [s].
+    audiences
+        Who may read the notices of a topic, by its name or a pattern that begins with ``^``; of
+        a topic that several name, whoever belongs to all of them.
     """
 
     name: str
@@ -58,6 +63,7 @@ class GcnEdgeSettings:
     commit_interval_s: float = 1.0
     drain_within_s: float = 5.0
     stats_interval_s: float = 30.0
+    audiences: Mapping[str, Audience] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -159,7 +165,11 @@ class GcnEdge:
             self._watch.hear(self._clock())
         if not notices:
             return
-        arrivals = [_arrival(message, now_unix_s) for message in notices]
+        audiences = self._settings.audiences
+        arrivals = [
+            _arrival(message, now_unix_s, audience_of_topic(message.topic(), audiences))
+            for message in notices
+        ]
         self._spool.put(arrivals)
         for message, arrival in zip(notices, arrivals, strict=True):
             self._safe[message.topic(), message.partition()] = message.offset() + 1
@@ -275,7 +285,7 @@ class GcnEdge:
         )
 
 
-def _arrival(message: Any, now_unix_s: float) -> Arrival:
+def _arrival(message: Any, now_unix_s: float, audience: Audience) -> Arrival:
     # A record without bytes is kept as an empty packet, and refused as one.
     name = f"{message.topic()}/{message.partition()}@{message.offset()}"
-    return Arrival(name, message.value() or b"", now_unix_s)
+    return Arrival(name, message.value() or b"", now_unix_s, audience)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from correlator.audience import PUBLIC, Audience, audience_of_text, audience_text
 from correlator.errors import CorrelatorError
 from storage.wal import use_wal
 
@@ -22,7 +23,8 @@ CREATE TABLE IF NOT EXISTS packets (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL,
     packet BLOB NOT NULL,
-    received_unix_s REAL NOT NULL
+    received_unix_s REAL NOT NULL,
+    audience TEXT
 )
 """
 
@@ -53,11 +55,14 @@ class Arrival:
         How a person finds it: topic, partition and offset; or an IVORN.
     received_unix_s
         When it came [s since the Unix epoch].
+    audience
+        Who may read it.
     """
 
     name: str
     packet: bytes
     received_unix_s: float
+    audience: Audience = PUBLIC
 
 
 class Spool:
@@ -83,6 +88,9 @@ class Spool:
         self._database.execute("PRAGMA synchronous = FULL")
         with self._database:
             self._database.execute(_SCHEMA)
+            columns = self._database.execute("SELECT name FROM pragma_table_info('packets')")
+            if ("audience",) not in columns.fetchall():  # of a release without audiences
+                self._database.execute("ALTER TABLE packets ADD COLUMN audience TEXT")
 
     def put(self, arrivals: Iterable[Arrival]) -> None:
         """Keep packets, all or none of them; they outlast a power cut when this returns.
@@ -92,24 +100,27 @@ class Spool:
         sqlite3.Error
             They are not kept: the disk is full, or broken.
         """
-        rows = [(each.name, each.packet, each.received_unix_s) for each in arrivals]
-        insert = "INSERT INTO packets (name, packet, received_unix_s) VALUES (?, ?, ?)"
+        rows = [
+            (each.name, each.packet, each.received_unix_s, audience_text(each.audience))
+            for each in arrivals
+        ]
+        insert = "INSERT INTO packets (name, packet, received_unix_s, audience) VALUES (?, ?, ?, ?)"
         with self._database:
             self._database.executemany(insert, rows)
 
     def after(self, number: int, most: int, most_bytes: int) -> list[tuple[int, Arrival]]:
         """The next packets after a number: at least one where there is one, else within bounds."""
         select = (
-            "SELECT number, name, packet, received_unix_s FROM packets "
+            "SELECT number, name, packet, received_unix_s, audience FROM packets "
             "WHERE number > ? ORDER BY number LIMIT ?"
         )
         found: list[tuple[int, Arrival]] = []
         n_bytes = 0
-        for at, name, packet, received in self._database.execute(select, (number, most)):
+        for at, name, packet, received, text in self._database.execute(select, (number, most)):
             n_bytes += len(packet)
             if found and n_bytes > most_bytes:
                 break
-            found.append((at, Arrival(name, packet, received)))
+            found.append((at, Arrival(name, packet, received, audience_of_text(text))))
         return found
 
     def remove(self, numbers: Iterable[int]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from correlator.errors import MalformedNoticeError
 from ingest_vo.reader import MAX_PACKET_BYTES
+from streams.audiences import headers_of_audience
 from streams.edge_outbox import Letter, Outbox, Span, dead_letter
 from streams.spool import Arrival, Spool
 from streams.topics import NOTICES_RAW
@@ -102,7 +103,8 @@ def letter_of(arrival: Arrival) -> Letter:
         return _refused(arrival, f"a packet must have at most {MAX_PACKET_BYTES} B", n_bytes)
     if not n_bytes:
         return _refused(arrival, "a packet must not be empty", arrival.packet)
-    headers = (("received", f"{arrival.received_unix_s:.3f}".encode()),)
+    received = ("received", f"{arrival.received_unix_s:.3f}".encode())
+    headers = (received, *headers_of_audience(arrival.audience))
     return Letter(NOTICES_RAW.name, arrival.name.encode(), arrival.packet, headers)
 
 
@@ -114,4 +116,4 @@ def _refused(arrival: Arrival, rule: str, value: object) -> Letter:
         "reason": str(MalformedNoticeError(arrival.name, rule, value)),
         "key": arrival.name,
     }
-    return dead_letter(said, arrival.packet)
+    return dead_letter(said, arrival.packet, headers_of_audience(arrival.audience))

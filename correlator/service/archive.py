@@ -9,15 +9,12 @@ from itertools import islice
 from pathlib import Path
 
 from correlator.alert import Alert
+from correlator.audience import PUBLIC, Audience
 from correlator.errors import ConfigurationError, MalformedPacketError
+from correlator.service.source_audiences import NO_AUDIENCES, SourceAudiences
 from correlator.wire import to_json
 from ingest_optical.decoder import Rejected, admit, decode
-from ingest_optical.packets import (
-    MAX_CHUNK_BYTES,
-    MAX_GROUP_VALUES,
-    RawPacket,
-    read_packets,
-)
+from ingest_optical.packets import MAX_CHUNK_BYTES, MAX_GROUP_VALUES, read_packets
 from ingest_optical.parquet_pages import claims_of
 from ingest_vo.reader import MAX_PACKET_BYTES, to_notice
 from storage.archive import SURVIVORS
@@ -25,6 +22,8 @@ from storage.archive.alert_columns import COLUMNS
 from storage.archive.errors import ArchiveError
 from storage.archive.reading import data_set_of, survivors_in
 from storage.catalogs.tagger import Tag, untagged
+from streams.audiences import headers_of_audience
+from streams.log import Headers
 from streams.topics import NOTICES_RAW, OPTICAL_ALERTS
 
 _OPTICAL = (".avro", ".parquet", ".tar.gz", ".tar")
@@ -41,6 +40,7 @@ class Delivery:
     topic: str
     key: str
     value: bytes
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,7 @@ class Refusal:
     reason: str
     rule: str
     packet: bytes
-
-
-def refusal_of(error: MalformedPacketError, packet: RawPacket) -> Refusal:
-    """The refusal of an optical packet."""
-    return Refusal(packet.name, str(error), error.rule, packet.data)
+    audience: Audience = PUBLIC
 
 
 _TAGGED_AT_ONCE = 1000
@@ -75,6 +71,8 @@ class Archive:
         Admitted alerts and raw notices.
     refusals
         Packets that cannot be read, for the dead letter.
+    audiences
+        Who may read what is in the files.
     rejected
         Alerts that the quality gate turned away, by reason.
     """
@@ -84,6 +82,12 @@ class Archive:
     rejected: dict[str, int] = field(default_factory=dict)
     n_alerts: int = 0
     n_notices: int = 0
+    audiences: SourceAudiences = NO_AUDIENCES
+
+    def refuse(self, packet_name: str, reason: str, rule: str, packet: bytes) -> None:
+        """Note a packet that cannot be read; it may be of any source."""
+        audience = self.audiences.of_any
+        self.refusals.append(Refusal(packet_name, reason, rule, packet, audience))
 
     def in_order(self, shuffle_seed: int | None = None) -> list[Delivery]:
         """The deliveries by event time, or permuted after that sorting."""
@@ -128,9 +132,11 @@ def read_notice_file(path: Path) -> bytes:
         return file.read(MAX_PACKET_BYTES + 1)
 
 
-def read_archive(files: Iterable[Path], tag: Tag = untagged) -> Archive:
-    """Read, decode, gate and tag every packet of some files."""
-    archive = Archive()
+def read_archive(
+    files: Iterable[Path], tag: Tag = untagged, audiences: SourceAudiences = NO_AUDIENCES
+) -> Archive:
+    """Read, decode, gate and tag every packet of some files, and say who may read it."""
+    archive = Archive(audiences=audiences)
     for path in files:
         if _ends(path, _OPTICAL):
             alerts = _alerts(path, archive)
@@ -140,7 +146,7 @@ def read_archive(files: Iterable[Path], tag: Tag = untagged) -> Archive:
             _add_notice(path, archive)
         else:
             reason = f"{path}: {_MAP_ALONE}"
-            archive.refusals.append(Refusal(str(path), reason, _MAP_ALONE, read_notice_file(path)))
+            archive.refuse(str(path), reason, _MAP_ALONE, read_notice_file(path))
     return archive
 
 
@@ -162,9 +168,9 @@ def read_alerts(paths: Iterable[Path], archive: Archive) -> Iterator[Alert]:
             continue
         for packet in read_packets(path):
             try:
-                yield decode(packet)
+                yield archive.audiences.of_alert(decode(packet))
             except MalformedPacketError as error:
-                archive.refusals.append(refusal_of(error, packet))
+                archive.refuse(packet.name, str(error), error.rule, packet.data)
 
 
 def _survivors(path: Path, archive: Archive) -> list[Alert] | None:
@@ -180,12 +186,12 @@ def _survivors(path: Path, archive: Archive) -> list[Alert] | None:
             return None
         if data_set == SURVIVORS:
             _check_claims(path)
-            return list(survivors_in(path))
+            return [archive.audiences.of_alert(alert) for alert in survivors_in(path)]
         rule = _NO_PAST
         reason = f"{path}: {rule}"
     except ArchiveError as error:
         rule, reason = error.rule, str(error)
-    archive.refusals.append(Refusal(str(path), reason, rule, read_notice_file(path)))
+    archive.refuse(str(path), reason, rule, read_notice_file(path))
     return []
 
 
@@ -215,13 +221,13 @@ def _alerts(path: Path, archive: Archive) -> Iterator[Alert]:
         try:
             result = admit(packet)
         except MalformedPacketError as error:
-            archive.refusals.append(refusal_of(error, packet))
+            archive.refuse(packet.name, str(error), error.rule, packet.data)
             continue
         if isinstance(result, Rejected):
             for reason in result.reasons:
                 archive.rejected[reason] = archive.rejected.get(reason, 0) + 1
         else:
-            yield result
+            yield archive.audiences.of_alert(result)
 
 
 def _alert_delivery(alert: Alert) -> Delivery:
@@ -234,12 +240,12 @@ def _add_notice(path: Path, archive: Archive) -> None:
     try:
         notice = to_notice(packet, path.name)
         said = notice.notice_unix_s if notice.event_unix_s is None else notice.event_unix_s
+        audience = archive.audiences.of_notice(notice)
     except MalformedPacketError:
         # The pipeline refuses it again and buries it, as it would a live one.
-        said = None
-    archive.deliveries.append(
-        Delivery(0.0 if said is None else said, NOTICES_RAW.name, path.name, packet)
-    )
+        said, audience = None, archive.audiences.of_any
+    when, headers = 0.0 if said is None else said, headers_of_audience(audience)
+    archive.deliveries.append(Delivery(when, NOTICES_RAW.name, path.name, packet, headers))
 
 
 def _ends(path: Path, endings: tuple[str, ...]) -> bool:

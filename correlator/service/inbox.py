@@ -11,6 +11,7 @@ import structlog
 
 from correlator.errors import ConfigurationError, CorrelatorError
 from correlator.service.archive import archive_files, read_archive
+from correlator.service.source_audiences import NO_AUDIENCES, SourceAudiences
 from storage.catalogs.tagger import Tag, untagged
 from storage.store import Store
 from streams.app import Pipeline
@@ -20,7 +21,13 @@ log = structlog.get_logger(__name__)
 _LOOK_EVERY_S = 1.0
 
 
-async def watch_inbox(folder: Path, pipeline: Pipeline, store: Store, tag: Tag = untagged) -> None:
+async def watch_inbox(
+    folder: Path,
+    pipeline: Pipeline,
+    store: Store,
+    tag: Tag = untagged,
+    audiences: SourceAudiences = NO_AUDIENCES,
+) -> None:
     """Look for new files until the app ends; a file counts once its size stands still.
 
     Files stay where they are: after a restart they are read again, and change nothing.
@@ -37,7 +44,7 @@ async def watch_inbox(folder: Path, pipeline: Pipeline, store: Store, tag: Tag =
             for path in await asyncio.to_thread(archive_files, [folder]):
                 size = path.stat().st_size
                 if path not in done and sizes.get(path) == size:
-                    await _stream_in(path, pipeline, store, tag)
+                    await _stream_in(path, pipeline, store, tag, audiences)
                     done.add(path)
                 sizes[path] = size
         except (OSError, ConfigurationError) as error:
@@ -47,14 +54,16 @@ async def watch_inbox(folder: Path, pipeline: Pipeline, store: Store, tag: Tag =
     raise CorrelatorError("the stream app has crashed; the log says why")
 
 
-async def _stream_in(path: Path, pipeline: Pipeline, store: Store, tag: Tag) -> None:
-    archive = await asyncio.to_thread(read_archive, [path], tag)
+async def _stream_in(
+    path: Path, pipeline: Pipeline, store: Store, tag: Tag, audiences: SourceAudiences
+) -> None:
+    archive = await asyncio.to_thread(read_archive, [path], tag, audiences)
     for refusal in archive.refusals:
-        put = partial(store.dead_letters.put, rule=refusal.rule)
+        put = partial(store.dead_letters.put, rule=refusal.rule, audience=refusal.audience)
         said = refusal.packet_name, refusal.packet, refusal.reason
         await asyncio.to_thread(put, "inbox", *said, time.time())
     for delivery in archive.in_order():
-        await pipeline.send(delivery.topic, delivery.key, delivery.value)
+        await pipeline.send(delivery.topic, delivery.key, delivery.value, delivery.headers)
     log.info(
         "file_streamed",
         file=str(path),

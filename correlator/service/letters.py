@@ -19,6 +19,7 @@ from ingest_vo.reader import to_notice
 from storage.catalogs.tagger import Tag, untagged
 from storage.dead_letters import DeadLetter
 from storage.store import Store
+from streams.audiences import headers_of_audience
 from streams.topics import EVENTS, NOTICES_RAW, OPTICAL_ALERTS, PAIRS, TOPICS
 
 _AT_ONCE, _BYTES_AT_ONCE = 25, 32 * 2**20
@@ -113,13 +114,14 @@ def delivery_of(
         if letter.source in _READERS:
             read_key = _READERS[letter.source](packet, key)
             key = read_key if letter.record_key is None else key
-        return Delivery(letter.received_unix_s, letter.source, key, packet)
+        headers = headers_of_audience(letter.audience)
+        return Delivery(letter.received_unix_s, letter.source, key, packet, headers)
     # A survey's topics begin with its name: a packet of another one stays refused.
     survey = next((name for name in DEFAULT_CUTS if letter.source.startswith(name)), None)
     alert = _admitted(RawPacket(letter.packet_name, survey, packet), schema_of_id)
     if isinstance(alert, Rejected):
         return alert
-    (alert,) = tag([alert])
+    (alert,) = tag([replace(alert, audience=letter.audience)])
     return Delivery(alert.time_unix_s, OPTICAL_ALERTS.name, alert.object_id, to_json(alert))
 
 

@@ -62,7 +62,7 @@ class EmbeddedOutlet:
         counts = self._pipeline.agents.tally.counts
         before = counts.get("dead_letters", 0)
         for each in deliveries:
-            await self._pipeline.send(each.topic, each.key, each.value)
+            await self._pipeline.send(each.topic, each.key, each.value, each.headers)
         await self._pipeline.idle()
         return counts.get("dead_letters", 0) > before
 
@@ -138,6 +138,7 @@ class KafkaOutlet:
                     each.value,
                     key,
                     partition=partition_of(key, self._partitions_of(each.topic)),
+                    headers=list(each.headers) or None,
                     on_delivery=acknowledged,
                 )
             except KafkaException as error:

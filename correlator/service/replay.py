@@ -74,7 +74,7 @@ async def replay(
         for refusal in archive.refusals:
             put = store.dead_letters.put
             said = refusal.packet_name, refusal.packet, refusal.reason
-            put("archive", *said, as_of, rule=refusal.rule)
+            put("archive", *said, as_of, rule=refusal.rule, audience=refusal.audience)
         await _deliver(pipeline, archive.in_order(options.shuffle_seed), options.speed)
         await pipeline.idle()
         seen = visibilities_of(store, options.site, as_of) if options.site else None
@@ -102,7 +102,7 @@ async def _deliver(pipeline: Pipeline, deliveries: list[Delivery], speed: float 
     pace = _pacer(deliveries, speed)
     for n, delivery in enumerate(tracked(deliveries, "Streaming", len(deliveries)), start=1):
         await pace(delivery)
-        await pipeline.send(delivery.topic, delivery.key, delivery.value)
+        await pipeline.send(delivery.topic, delivery.key, delivery.value, delivery.headers)
         if n % 500 == 0:
             await pipeline.not_behind(_AHEAD)
 

@@ -9,8 +9,10 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from correlator.audience import Audience, audience_of
 from correlator.nature import DRILLS, NO_BURSTS, Nature
 from correlator.policy import Policy
+from correlator.service.source_audiences import SourceAudiences
 from ingest_optical.registry import RUBIN_REGISTRY
 from storage.catalogs import MEMORY_BYTES
 from storage.catalogs.catalog import CatalogStore
@@ -53,6 +55,11 @@ class Settings(BaseSettings):
     )
     site: str | None = Field(None, description="site whose night decides the visibility")
     inbox: Path | None = Field(None, description="folder that `up` watches for packets")
+    audiences: dict[str, tuple[str, ...]] = Field(
+        {},
+        description="who may read what is in files, by survey, mission or series of events, as "
+        '{"lsst": ["rubin"], "svom": ["svom", "partners"]}',
+    )
 
     source_username: str | None = Field(None, description="who we are at a survey's broker")
     source_password: SecretStr | None = Field(None, description="our password there")
@@ -123,6 +130,15 @@ class Settings(BaseSettings):
             said = ", ".join(sorted(others))
             raise ValueError(f"{said}: tests have include_tests, and nothing retracted is joined")
         return natures
+
+    @field_validator("audiences")
+    @classmethod
+    def _are_audiences(cls, said: dict[str, tuple[str, ...]]) -> dict[str, Audience]:
+        return {source.lower(): audience_of(tags) for source, tags in said.items()}
+
+    def source_audiences(self) -> SourceAudiences:
+        """Who may read the packets of files."""
+        return SourceAudiences(self.audiences)
 
     def author(self) -> Author:
         """Who sends our VOEvents."""

@@ -83,6 +83,7 @@ _MEANINGS = {
     "limits": "exposures of the place that showed nothing, by time",
     "forced": "forced photometry at the object's place, by time",
     "tags": "what each catalogue that was asked has near the position",
+    "audience": "tags of those who may read it; none at all is public",
 }
 
 

@@ -165,7 +165,8 @@ def build(settings: BrokerSettings, reactor: Any, now: Callable[[], float] = tim
         One of the files cannot be used.
     """
     seen = SeenPackets(Path(settings.seen))
-    batcher = Batcher(Keeper(Spool(Path(settings.spool)), seen, now).keep)
+    keeper = Keeper(Spool(Path(settings.spool)), seen, now, settings.audience)
+    batcher = Batcher(keeper.keep)
     check = FormCheck()
     broadcast = VOEventBroadcasterFactory(settings.local_ivorn, 0)
     broadcast.protocol = Broadcaster

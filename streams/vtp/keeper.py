@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from correlator.audience import PUBLIC, Audience
 from streams.spool import Arrival, Spool
 from streams.vtp.seen import SeenPackets, digest_of
 
@@ -22,14 +23,21 @@ class Keeper:
         What came before.
     now
         The clock [s since the Unix epoch].
+    audience
+        Who may read the packets.
     """
 
     def __init__(
-        self, spool: Spool, seen: SeenPackets, now: Callable[[], float] = time.time
+        self,
+        spool: Spool,
+        seen: SeenPackets,
+        now: Callable[[], float] = time.time,
+        audience: Audience = PUBLIC,
     ) -> None:
         self._spool = spool
         self._seen = seen
         self._now = now
+        self._audience = audience
 
     def keep(self, packets: Sequence[tuple[str, bytes]]) -> list[bool]:
         """Keep packets, each given by its name and bytes; whether each is one that is new.
@@ -51,6 +59,7 @@ class Keeper:
                 new[digest] = packet
         if new:
             now = self._now()
-            self._spool.put(Arrival(name, packet, now) for name, packet in new.values())
+            audience = self._audience
+            self._spool.put(Arrival(name, packet, now, audience) for name, packet in new.values())
             self._seen.add(new, now)
         return is_new

@@ -37,6 +37,8 @@ class BrokerSettings:
         child inherits them; None for none.
     is_relay
         Whether subscribers get what others sent too.
+    audience
+        Who may read what others send to us.
     """
 
     local_ivorn: str
@@ -51,6 +53,7 @@ class BrokerSettings:
     broadcast_fd: int | None = None
     own_fd: int | None = None
     is_relay: bool = False
+    audience: tuple[str, ...] = ()
 
 
 def is_of(ivorn: str, author_ivorn: str) -> bool:

@@ -86,6 +86,7 @@ def test_the_list_has_the_latest_first_with_all_fields(url, store):
         "received_unix_s": 1.7e9,
         "record_key": "a key",
         "replayed_unix_s": None,
+        "audience": [],
         "received_time": "2023-11-14T22:13:20.000000Z",
         "replayed_time": None,
     }

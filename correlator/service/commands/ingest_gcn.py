@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sqlite3
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 import structlog
 
+from correlator.audience import PUBLIC, Audience, union
 from correlator.errors import ConfigurationError
-from correlator.service.commands.options import UtcTime
+from correlator.service.commands.options import TagType, UtcTime
 from correlator.service.edges import run_edge
 from correlator.service.settings import Settings
 from correlator.service.telemetry import log_to_stderr
 from streams.admin import BrokerError, declare, servers_of
+from streams.audiences import check_topics
 from streams.edge_outbox import Outbox
 from streams.gcn_beginning import Begin, Beginning
 from streams.gcn_edge import GcnEdge, GcnEdgeSettings
@@ -48,6 +52,34 @@ class BeginType(click.ParamType):
         return begin
 
 
+class TopicAudience(click.ParamType):
+    """``TOPIC=TAG``."""
+
+    name = "topic=tag"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """The topic, or a pattern of topics, and the tag."""
+        if isinstance(value, tuple):
+            return value
+        topic, _, tag = str(value).rpartition("=")
+        if not topic:
+            self.fail(f"{value}: must be TOPIC=TAG", param, ctx)
+        try:
+            re.compile(topic)
+        except re.error as error:
+            self.fail(f"{topic}: {error}", param, ctx)
+        return topic, TagType().convert(tag, param, ctx)
+
+
+def _by_topic(said: Iterable[tuple[str, str]]) -> dict[str, Audience]:
+    found: dict[str, Audience] = {}
+    for topic, tag in said:
+        found[topic] = union((found.get(topic, PUBLIC), (tag,)))
+    return found
+
+
 @click.command("gcn")
 @click.option(
     "--topics",
@@ -71,6 +103,15 @@ class BeginType(click.ParamType):
     help="Where a group begins that has never read. A time is a replay: it moves the group there, "
     "once for each start of this command.",
 )
+@click.option(
+    "--audience",
+    "audiences",
+    type=TopicAudience(),
+    multiple=True,
+    metavar="TOPIC=TAG",
+    help="Who may read the notices of a topic, and all that is made of them; again for more.  "
+    "[default: everybody]",
+)
 @click.option("--spool", type=click.Path(path_type=Path), help="File of notices on their way.")
 @click.option("--name", help="Name of this process in heartbeats.")
 @click.option(
@@ -82,6 +123,7 @@ def gcn(
     topics: tuple[str, ...],
     group: str | None,
     begin: Begin,
+    audiences: tuple[tuple[str, str], ...],
     spool: Path | None,
     name: str | None,
     replication: int | None,
@@ -101,6 +143,8 @@ def gcn(
         raise ConfigurationError(f"broker {settings.broker}: an edge needs kafka://HOST:PORT")
     servers = servers_of(settings.broker)
     source = settings.gcn(topics, group)
+    readers = _by_topic(audiences)
+    check_topics(readers, source.notice_topics)
     kept = _opened(spool or settings.gcn_spool)
     try:
         _declare(servers, replication)
@@ -111,6 +155,7 @@ def gcn(
                 most_spool_bytes=settings.gcn_spool_bytes,
                 silent_after_s=settings.gcn_silent_s or None,
                 renew_after_s=settings.gcn_renew_s,
+                audiences=readers,
             ),
             lambda finish: GcnSource(source, beginning, finish),
             kept,

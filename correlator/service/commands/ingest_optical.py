@@ -10,7 +10,9 @@ from typing import Literal
 
 import click
 
+from correlator.audience import audience_of
 from correlator.errors import ConfigurationError
+from correlator.service.commands.options import stream_audience_option
 from correlator.service.edges import run_edge
 from correlator.service.raw_archive import RawArchive
 from correlator.service.settings import Settings
@@ -58,6 +60,7 @@ _PARQUET_COMMIT_S = 10.0
     type=click.Path(path_type=Path),
     help="Keep every alert in the archive of nights in this folder.",
 )
+@stream_audience_option
 @click.option("--registry", help="Schema registry of LSST; '' for none.")
 @click.option("--name", help="Name of this process in heartbeats.")
 @click.option(
@@ -73,6 +76,7 @@ def optical(
     gate: str | None,
     archive: Path | None,
     parquet: Path | None,
+    audience: tuple[str, ...],
     registry: str | None,
     name: str | None,
     replication: int | None,
@@ -102,6 +106,7 @@ def optical(
         name=name or f"edge-{survey}-{socket.gethostname()}-{os.getpid()}",
         survey=survey,
         cuts=cuts,
+        audience=audience_of(audience),
     )
     if parquet is not None:
         edge_settings = replace(edge_settings, commit_interval_s=_PARQUET_COMMIT_S)

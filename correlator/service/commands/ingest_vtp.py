@@ -18,7 +18,9 @@ import click
 import structlog
 from lxml import etree
 
+from correlator.audience import audience_of
 from correlator.errors import ConfigurationError
+from correlator.service.commands.options import stream_audience_option
 from correlator.service.edges import run_edge
 from correlator.service.settings import Settings
 from correlator.service.telemetry import log_to_stderr
@@ -147,6 +149,7 @@ _PORT = click.IntRange(0, 65535)
     metavar="XPATH",
     help="Take of the remotes what one of these is true of.",
 )
+@stream_audience_option
 @click.option("--local-ivo", "local_ivorn", type=Ivorn(), help="Who we are to other brokers.")
 @click.option(
     "--spool",
@@ -186,6 +189,7 @@ def vtp(
     relay: bool,
     bind: str | None,
     filters: tuple[str, ...],
+    audience: tuple[str, ...],
     local_ivorn: str | None,
     spool: Path,
     eventdb: Path,
@@ -204,6 +208,8 @@ def vtp(
         raise ConfigurationError(f"broker {settings.broker}: an edge needs kafka://HOST:PORT")
     if not remotes and receive is None and broadcast is None:
         raise click.UsageError("one of --remote, --receive and --broadcast is needed")
+    if relay and audience:
+        raise click.UsageError("--relay sends on to everybody what --audience keeps for some")
     if find_spec("comet") is None:
         raise ConfigurationError("Comet is not installed: it needs Python before 3.14")
     servers = servers_of(settings.broker)
@@ -217,6 +223,7 @@ def vtp(
         authors=authors or LOOPBACK,
         subscribers=subscribers or LOOPBACK,
         is_relay=relay,
+        audience=audience_of(audience),
     )
     with ExitStack() as stack:
         doors = _open_doors(stack, comet, receive, broadcast, bind)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ import click
 import orjson
 from rich.text import Text
 
+from correlator.audience import Reader, audience_of
 from correlator.errors import ConfigurationError
 from correlator.service.settings import Settings
 from correlator.visibility import SITES, Site
@@ -71,6 +73,65 @@ site_option = click.option(
     "--site", type=click.Choice(sorted(SITES)), help="Weigh by the coming night at this site."
 )
 store_option = click.option("--store", "store_url", help="URL of the event store.")
+
+
+class TagType(click.ParamType):
+    """A tag of an audience."""
+
+    name = "tag"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The tag as it is."""
+        try:
+            (tag,) = audience_of([str(value)])
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return tag
+
+
+stream_audience_option = click.option(
+    "--audience",
+    "audience",
+    type=TagType(),
+    multiple=True,
+    metavar="TAG",
+    help="Who may read what comes in, and all that is made of it; again for more.  "
+    "[default: everybody]",
+)
+
+_audience_option = click.option(
+    "--audience",
+    "audience",
+    type=TagType(),
+    multiple=True,
+    metavar="TAG",
+    help="Also what is for this audience; again for more.  [default: what is public]",
+)
+_all_option = click.option("--all-audiences", is_flag=True, help="All that there is.")
+
+
+def reader_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say on whose behalf a command reads; it gets them as ``reader``."""
+
+    @wraps(command)
+    def with_reader(*args: Any, audience: tuple[str, ...], all_audiences: bool, **kw: Any) -> Any:
+        return command(*args, reader=reader_of(audience, all_audiences), **kw)
+
+    return _audience_option(_all_option(with_reader))
+
+
+def reader_of(tags: Iterable[str], reads_all: bool = False) -> Reader:
+    """The reader of some tags.
+
+    Raises
+    ------
+    ConfigurationError
+        More tags than a reader may hold.
+    """
+    try:
+        return Reader(audience_of(tags), reads_all)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def site_of(name: str | None) -> Site | None:

@@ -80,7 +80,8 @@ def replay_command(
     if out is not None:
         writable_folder(out)
     store = Store.open(store_url_of(store_url) if store_url else "sqlite:///:memory:")
-    archive = read_archive(tracked(archive_files(paths), "Reading"), settings.tagger().tagged)
+    files = tracked(archive_files(paths), "Reading")
+    archive = read_archive(files, settings.tagger().tagged, settings.source_audiences())
     options = ReplayOptions(as_of, shuffle_seed, speed, site_of(site or settings.site))
     policy = settings.policy()
     policy = replace(policy, include_tests=include_tests or policy.include_tests)

@@ -37,8 +37,8 @@ def up(store_url: str | None, inbox: Path | None, port: int | None) -> None:
 async def _run(settings: Settings, store: Store, inbox: Path, port: int) -> None:
     streams = settings.stream_settings()
     async with running(streams, store, settings.policy(), time.time) as pipeline:
-        tag = settings.tagger().tagged
-        watcher = asyncio.create_task(watch_inbox(inbox, pipeline, store, tag))
+        tag, audiences = settings.tagger().tagged, settings.source_audiences()
+        watcher = asyncio.create_task(watch_inbox(inbox, pipeline, store, tag, audiences))
         page = asyncio.create_task(serve_http(store, settings, settings.host, port))
         # Either one ends the process: a page over a dead pipeline would say that all is well.
         await asyncio.wait({watcher, page}, return_when=asyncio.FIRST_COMPLETED)
