@@ -83,6 +83,17 @@ COINCIDENCE_HEARTBEAT = Topic(
     "coincidence.heartbeat", "source", "that the notices are written", 1, DAY_S
 )
 
+PUBLIC_TOPICS = (
+    COINCIDENCE_ALL,
+    COINCIDENCE_GW,
+    COINCIDENCE_GRB,
+    COINCIDENCE_XRAY,
+    COINCIDENCE_NU,
+    COINCIDENCE_TEST,
+    COINCIDENCE_HEARTBEAT,
+)
+"""What every user may read."""
+
 USER_PREFIX = "coincidence.user."
 """Begin of the topics of subscriptions; none is in the table, they come and go."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -133,6 +134,28 @@ class KafkaServer(Server):
     def url(self) -> str:
         """The broker's URL for Faust and for CORRELATOR_BROKER."""
         return f"kafka://{self.address}"
+
+
+class KafkaOfUsers(KafkaServer):
+    """A broker with a second door, by which users come in with a password.
+
+    Parameters
+    ----------
+    pem
+        Key and certificate of that door; without them what goes through it can be overheard.
+    """
+
+    def __init__(self, folder: Path, pem: Path | None = None) -> None:
+        super().__init__(folder)
+        self.environment = {"KAFKA_USERS_PORT": "0"}  # type: ignore[misc]
+        if pem is not None:
+            self.environment |= {"KAFKA_USERS_PEM": str(pem)}  # type: ignore[operator]
+
+    @property
+    def users_address(self) -> str:
+        """``127.0.0.1:PORT`` of that door."""
+        said = (self.folder / "server.properties").read_text()
+        return re.findall(r"^advertised.listeners=.*USERS://(\S+)$", said, re.MULTILINE)[-1]
 
 
 class PostgresServer(Server):

@@ -46,6 +46,7 @@ _COMMANDS = {
     "check": "check:check",
     "bench": "bench:bench",
     "topics": "topics:topics",
+    "kafka-users": "kafka_users:kafka_users",
     "dead-letter": "dead_letter:dead_letter",
 }
 """Each command with the module below ``commands`` that has it: only the one asked for is loaded."""

@@ -16,6 +16,10 @@
 # KAFKA_HEAP             heap of a broker (512m)
 # KAFKA_WAIT_S           how long start and stop may take [s] (60)
 # KAFKA_CONTROLLER_PORT  where its controller listens (PORT + 1)
+# KAFKA_USERS_PORT       where users come in, by SCRAM-SHA-512, with rights that they were given;
+#                        0 is any free one, without it there is no such listener
+# KAFKA_USERS_HOST       the address that it listens on and is known by (127.0.0.1)
+# KAFKA_USERS_PEM        key and certificates (PEM) of that listener: SASL_SSL, not SASL_PLAINTEXT
 # For a broker that is one of several, see cluster.sh:
 # KAFKA_NODE, KAFKA_VOTERS, KAFKA_REPLICAS, KAFKA_CLUSTER
 set -euo pipefail
@@ -166,7 +170,7 @@ status_broker() {
     echo stopped
     exit 3
   fi
-  echo "running $pid $(sed -n 's|^advertised.listeners=PLAINTEXT://||p' "$dir/server.properties")"
+  echo "running $pid $(sed -n 's|^advertised.listeners=PLAINTEXT://\([^,]*\).*|\1|p' "$dir/server.properties")"
 }
 
 # within SECONDS COMMAND...: whether the command came true in time.
@@ -257,6 +261,31 @@ log.cleaner.backoff.ms=1000
 log.cleaner.dedupe.buffer.size=16777216
 log.segment.delete.delay.ms=1000
 END
+  if [ -n "${KAFKA_USERS_PORT:-}" ]; then users "$port" "$controller"; fi
+}
+
+# Later lines take the place of earlier ones. Whoever reaches the other listener is ANONYMOUS and may
+# do everything; nobody is that at this one. So the other one must stay on 127.0.0.1, or inside.
+users() {
+  local host=${KAFKA_USERS_HOST:-127.0.0.1} port=$KAFKA_USERS_PORT protocol=SASL_PLAINTEXT
+  if [ "$port" = 0 ]; then port=$(free_port); fi
+  if [ -n "${KAFKA_USERS_PEM:-}" ]; then protocol=SASL_SSL; fi
+  cat <<END
+
+# Users.
+listeners=PLAINTEXT://127.0.0.1:$1,USERS://$host:$port,CONTROLLER://$2
+advertised.listeners=PLAINTEXT://127.0.0.1:$1,USERS://$host:$port
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,USERS:$protocol
+listener.name.users.sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.users.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=false
+super.users=User:ANONYMOUS
+END
+  if [ -n "${KAFKA_USERS_PEM:-}" ]; then
+    printf '%s\n' "listener.name.users.ssl.keystore.type=PEM" \
+      "listener.name.users.ssl.keystore.location=$(realpath -- "$KAFKA_USERS_PEM")"
+  fi
 }
 
 main "$@"
