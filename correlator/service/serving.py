@@ -7,7 +7,8 @@ from fastapi import FastAPI
 
 from correlator.errors import ConfigurationError
 from correlator.service.api.access import AccessRules
-from correlator.service.api.app import PREFIX, ApiOptions, create_api
+from correlator.service.api.app import PREFIX, ApiOptions, access_of, create_api
+from correlator.service.api.facades import mount_facades
 from correlator.service.page import create_page
 from correlator.service.settings import Settings
 from storage.store import Store
@@ -20,9 +21,12 @@ MAX_HEADER_BYTES = 65_536
 
 
 def create_service(store: Store, settings: Settings) -> FastAPI:
-    """Make the page over a store, with the interface mounted at ``/api/v1``."""
+    """Make the page over a store, with ``/api/v1``, SkyPortal's alerts and cone searches."""
     service = create_page(store, settings.author())
-    service.mount(PREFIX, create_api(store, _options(settings)))
+    options = _options(settings)
+    access = access_of(store, options)
+    service.mount(PREFIX, create_api(store, options, access))
+    mount_facades(service, store, access)
     return service
 
 

@@ -52,10 +52,17 @@ class ApiOptions:
     monotonic_s: Callable[[], float] = time.monotonic
 
 
-def create_api(store: Store, options: ApiOptions | None = None) -> FastAPI:
+def access_of(store: Store, options: ApiOptions) -> Access:
+    """Who may ask: one for all that is served, so that a caller is counted once."""
+    return Access(store.tokens, options.rules, options.now_unix_s, options.monotonic_s)
+
+
+def create_api(
+    store: Store, options: ApiOptions | None = None, access: Access | None = None
+) -> FastAPI:
     """Make the interface over a store; it is to be mounted at :data:`PREFIX`."""
     chosen = options or ApiOptions()
-    access = Access(store.tokens, chosen.rules, chosen.now_unix_s, chosen.monotonic_s)
+    access = access or access_of(store, chosen)
     api = FastAPI(
         title="Multi-messenger correlator",
         version="1",

@@ -4,6 +4,7 @@ import io
 import warnings
 from dataclasses import replace
 
+import httpx
 import pytest
 import pyvo
 import requests
@@ -17,6 +18,8 @@ from correlator.service.api import scs
 from correlator.service.api.access import AccessRules
 from correlator.service.cone_columns import COINCIDENCES, OBJECTS
 from correlator.service.cone_table import Verbosity, error_of, results_of
+from correlator.service.serving import create_service
+from correlator.service.settings import Settings
 from storage.schema import coincidences, objects
 from storage.store import Store
 from storage.tokens import Scope
@@ -239,3 +242,20 @@ def parsed(content):
     others = [w for w in told if not (w.category is W06 and "_MAIN" in str(w.message))]
     assert [str(w.message) for w in others] == []
     return tree
+
+
+async def test_the_service_has_page_interface_and_facades_and_counts_a_caller_once(filled):
+    settings = Settings(api_anonymous_rate_hz=0.2, _env_file=None)
+    transport = httpx.ASGITransport(app=create_service(filled, settings))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        cone = await client.get("/scs?RA=150&DEC=20&SR=1")
+        assert cone.headers["content-type"] == "application/x-votable+xml"
+        alerts = await client.get("/skyportal/v1/ztf/alerts?objectId=ZTF25aaaaaaa")
+        assert alerts.json()["status"] == "success"
+        assert (await client.get("/api/v1/livez")).status_code == 200
+        assert (await client.get("/")).headers["content-type"].startswith("text/html")
+        # Two requests were allowed, to whichever of them.
+        assert [
+            (await client.get(path)).status_code
+            for path in ("/scs", "/skyportal/v1/alerts", "/api/v1/status")
+        ] == [429, 429, 429]
