@@ -57,6 +57,12 @@ def newest() -> str:
     return head
 
 
+def versions() -> frozenset[str]:
+    """Every version that this release knows the way from."""
+    script = ScriptDirectory.from_config(_config())
+    return frozenset(revision.revision for revision in script.walk_revisions())
+
+
 def check(engine: Engine) -> tuple[str, ...]:
     """Differences between the tables in a store and :mod:`storage.schema`; empty means none."""
     with engine.connect() as connection:

@@ -24,7 +24,7 @@ def url(tmp_path):
 
 
 def run(*words, fails=False):
-    done = CliRunner().invoke(correlator, ["db", *words])
+    done = CliRunner().invoke(correlator, ["db", *map(str, words)])
     assert (done.exit_code != 0) == fails, done.output
     return done
 
@@ -62,3 +62,17 @@ def test_vacuum_says_what_it_gave_back(url):
     row = json.loads(run("vacuum", "--store", url, "--json").stdout)
     assert 0 < row["bytes_after"] <= row["bytes_before"]
     assert " MB before, " in run("vacuum", "--store", url).stdout
+
+
+def test_a_copy_is_made_and_brought_back(url, tmp_path):
+    copy, new = tmp_path / "copy", f"sqlite:///{tmp_path}/new.sqlite"
+    made = json.loads(run("backup", copy, "--store", url, "--json").stdout)
+    assert made["n_bytes"] == copy.stat().st_size
+    assert isinstance(run("backup", copy, "--store", url, fails=True).exception, ConfigurationError)
+    run("backup", copy, "--store", url, "--force")
+    assert "2 alerts, 2 objects" in run("restore", copy, "--store", new).stdout
+    refused = run("restore", copy, "--store", new, fails=True)
+    assert "is not empty (alerts, objects)" in str(refused.exception)
+    row = json.loads(run("restore", copy, "--store", new, "--replace", "--json").stdout)
+    assert (row["rows"]["alerts"], row["version"]) == (2, made["version"])
+    assert "as expected" in run("check", "--store", new).stdout
