@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from correlator.errors import ConfigurationError
@@ -18,6 +18,7 @@ from storage.database import take_turn
 from storage.engine import shown_url, writing
 from storage.errors import is_transient
 from storage.schema import metadata
+from storage.upkeep.analysts import drop_views, renew_views
 
 
 def upgrade(engine: Engine, version: str = "head") -> None:
@@ -32,8 +33,16 @@ def upgrade(engine: Engine, version: str = "head") -> None:
         take_turn(connection, "upgrade")  # workers that start together upgrade one by one
         config = _config()
         config.attributes["connection"] = connection
+        is_behind = MigrationContext.configure(connection).get_current_revision() != newest()
         try:
+            if is_behind:
+                drop_views(connection)
             command.upgrade(config, version)
+            if (
+                is_behind
+                and MigrationContext.configure(connection).get_current_revision() == newest()
+            ):
+                renew_views(connection)
         except (CommandError, SQLAlchemyError) as error:
             if is_transient(error):
                 raise
@@ -46,7 +55,7 @@ def upgrade(engine: Engine, version: str = "head") -> None:
 def current(engine: Engine) -> str | None:
     """Version of the tables in a store; None where there are none yet."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _version(connection)
 
 
 def newest() -> str:
@@ -68,6 +77,10 @@ def check(engine: Engine) -> tuple[str, ...]:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         return tuple(str(difference) for difference in compare_metadata(context, metadata))
+
+
+def _version(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _config() -> Config:

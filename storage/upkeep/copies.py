@@ -15,9 +15,10 @@ from sqlalchemy import Engine, inspect
 
 from correlator.errors import ConfigurationError
 from storage import migrations
-from storage.engine import shown_url
+from storage.engine import shown_url, writing
 from storage.schema import metadata
 from storage.upkeep import postgresql_copy, sqlite_copy
+from storage.upkeep.analysts import drop_views, renew_views
 
 _MAGIC = {"sqlite": b"SQLite format 3\0", "postgresql": b"PGDMP"}
 """First bytes of a copy of each database."""
@@ -82,10 +83,24 @@ def restore(engine: Engine, path: Path, *, replaces: bool = False) -> str:
             f"event store {shown_url(engine.url)}: its tables are of version {found}, those of the "
             f"copy of {version}: restore into a database without tables"
         )
-    copy.load(engine, path)
+    with _views_away(engine):
+        copy.load(engine, path)
     if version == migrations.newest() and (problems := migrations.check(engine)):
         raise ConfigurationError(f"{path}: {len(problems)} tables or columns were changed by hand")
     return version
+
+
+@contextmanager
+def _views_away(engine: Engine) -> Iterator[None]:
+    """No views of analysts meanwhile: they would hold on to the tables."""
+    with writing(engine).begin() as connection:
+        drop_views(connection)
+    try:
+        yield
+    finally:
+        if migrations.current(engine) == migrations.newest():
+            with writing(engine).begin() as connection:
+                renew_views(connection)
 
 
 def _check_kind(engine: Engine, path: Path) -> None:

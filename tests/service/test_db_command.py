@@ -76,3 +76,18 @@ def test_a_copy_is_made_and_brought_back(url, tmp_path):
     row = json.loads(run("restore", copy, "--store", new, "--replace", "--json").stdout)
     assert (row["rows"]["alerts"], row["version"]) == (2, made["version"])
     assert "as expected" in run("check", "--store", new).stdout
+
+
+def test_roles_are_postgresqls(url):
+    done = run("read-only-role", "analyst", "--store", url, fails=True)
+    assert isinstance(done.exception, ConfigurationError)
+
+
+@pytest.mark.slow
+def test_a_role_is_told_and_made(postgres_server):
+    url = postgres_server.new_database()
+    Store.open(url).close()
+    said = run("read-only-role", "told_only", "--sql", "--store", url).stdout
+    assert said.startswith("CREATE ROLE told_only LOGIN NOSUPERUSER")
+    assert "GRANT USAGE ON SCHEMA analysts TO told_only;\n" in said
+    assert "may read notices, " in run("read-only-role", "analyst_of_test", "--store", url).stdout

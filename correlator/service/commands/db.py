@@ -6,6 +6,7 @@ import click
 from sqlalchemy import Engine
 
 from correlator.errors import ConfigurationError
+from correlator.service.commands.analysts import read_only_role_command
 from correlator.service.commands.copies import backup_command, restore_command
 from correlator.service.commands.options import store_option, store_url_of
 from correlator.service.commands.upkeep import retain_command, vacuum_command
@@ -59,6 +60,7 @@ db.add_command(retain_command)
 db.add_command(vacuum_command)
 db.add_command(backup_command)
 db.add_command(restore_command)
+db.add_command(read_only_role_command)
 
 
 def check_schema(engine: Engine) -> None:
