@@ -195,8 +195,11 @@ pairs = Table(
     Index(None, "object_key"),
 )
 
-_PUBLISHED = "published_unix_s", "coincidence_id", "case_name", "revision"
-"""The order of a list of coincidences."""
+_PUBLISHED = (
+    *("published_unix_s", "coincidence_id", "case_name", "revision"),
+    *("is_current", "state", "audience"),
+)
+"""The order of a list of coincidences, and what most lists ask for beside it."""
 
 coincidences = Table(
     "coincidences",
@@ -283,6 +286,7 @@ coincidences = Table(
         "published_unix_s",
         "coincidence_id",
         "revision",
+        "audience",
     ),
     Index("ix_coincidences_published", *_PUBLISHED),
     # All that a question without a filter asks for, in the order of its pages.

@@ -19,7 +19,7 @@ from storage.schema import coincidences
 from storage.search.page import Page, checked_after, checked_text
 from storage.search.region import Inside, Region
 from storage.search.spans import EVER, Span
-from storage.search.walks import KeyWalk, RegionWalk, page_of
+from storage.search.walks import KeyWalk, RegionWalk, hidden, page_of
 
 _KEY = "coincidence_id", "case_name", "revision"
 _REVISION = (
@@ -55,23 +55,47 @@ class CoincidenceQuestion:
         for name in ("event_key", "object_key", "case"):
             checked_text(name, getattr(self, name))
 
-    def conditions(self, table: FromClause, reader: Reader) -> list[ColumnElement[bool]]:
-        """What it says of the rows of the table or an alias of it."""
+    def conditions(
+        self, table: FromClause, reader: Reader, by: Sequence[str]
+    ) -> list[ColumnElement[bool]]:
+        """What it says of the rows of the table or an alias of it.
+
+        Parameters
+        ----------
+        by
+            Columns by which rows are to be looked up, if they are asked for.
+        """
         c = table.c
-        named: list[tuple[ColumnElement[Any], object]] = [
-            (c.event_key, self.event_key),
-            (c.object_key, self.object_key),
-            (c.case_name, self.case),
-            (c.state, None if self.state is None else str(self.state)),
-        ]
-        conditions = [column == value for column, value in named if value is not None]
-        if self.is_current is not None:
-            conditions.append(c.is_current if self.is_current else c.is_current.is_(False))
-        conditions += self.published.holds(c.published_unix_s)
-        conditions += self.event.holds(c.event_unix_s)
+        named: dict[str, object] = {
+            "event_key": self.event_key,
+            "object_key": self.object_key,
+            "case_name": self.case,
+            "is_current": self.is_current,
+            "state": None if self.state is None else str(self.state),
+        }
+        equal = {name: c[name] == value for name, value in named.items() if value is not None}
+        sought = [condition for name, condition in equal.items() if name in by]
+        others = [condition for name, condition in equal.items() if name not in by]
+        others += self.event.holds(c.event_unix_s)
         if self.tree is not None:
-            conditions.append(passes(self.tree, table))
-        return [*conditions, *readable(table, reader)]
+            others.append(passes(self.tree, table))
+        others += readable(table, reader)
+        return [
+            *sought,
+            *self.published.holds(c.published_unix_s),
+            *(hidden(condition) for condition in others),
+        ]
+
+    @property
+    def sought(self) -> Sequence[str]:
+        """By which columns a list is looked up; its order is of the same index."""
+        if self.object_key is not None:
+            return ("object_key",)
+        if self.event_key is not None:
+            return ("event_key",)
+        by_case = "case_name", "is_current", "state"
+        is_whole = None not in (self.case, self.is_current, self.state)
+        return by_case if is_whole else ()
 
 
 def coincidences_page(
@@ -90,14 +114,13 @@ def coincidences_page(
             region.ranges,
             _with_place,
             _KEY,
-            lambda table: question.conditions(table, reader),
+            lambda table: question.conditions(table, reader, ()),
         )
         last = checked_after(after, (int, str, str, int))
         return page_of(database, walk, last, limit, revision_of, _InRegion(region))
     c = coincidences.c
-    found = select(*(c[name] for name in _REVISION)).where(
-        *question.conditions(coincidences, reader)
-    )
+    asked = question.conditions(coincidences, reader, question.sought)
+    found = select(*(c[name] for name in _REVISION)).where(*asked)
     order = [c.published_unix_s, c.coincidence_id, c.case_name, c.revision]
     last = checked_after(after, (float, str, str, int))
     return page_of(database, KeyWalk(found, order, is_falling), last, limit, revision_of)

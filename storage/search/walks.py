@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     Connection,
     FromClause,
@@ -30,6 +31,9 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from storage.database import Database
 from storage.regions import plan_by_index
@@ -48,6 +52,27 @@ LEAST_ROWS = 200
 
 STREAM_ROWS = 2000
 """Rows of a batch of a stream."""
+
+
+class hidden(ColumnElement[bool]):  # noqa: N801 - it reads as a function of SQL
+    """A condition by which SQLite is not to look rows up.
+
+    Without statistics it takes an index with equal columns for better than one in the order that
+    is asked for, and sorts a million rows.
+    """
+
+    inherit_cache = True
+    _traverse_internals = [("condition", InternalTraversal.dp_clauseelement)]  # noqa: RUF012
+    type = Boolean()
+
+    def __init__(self, condition: ColumnElement[bool]) -> None:
+        self.condition = condition
+
+
+@compiles(hidden)
+def _plain(element: hidden, compiler: SQLCompiler, **options: Any) -> str:
+    said = compiler.process(element.condition, **options)
+    return f"+({said})" if compiler.dialect.name == "sqlite" else f"({said})"
 
 
 class Walk(Protocol):

@@ -21,7 +21,10 @@ HAVE_AN_AUDIENCE = (
 
 REGION = ["index_29", "time_unix_s", "first_unix_s", "key_hash", "ra_deg", "dec_deg", "object_key"]
 
-PUBLISHED = ["published_unix_s", "coincidence_id", "case_name", "revision"]
+PUBLISHED = [
+    "published_unix_s", "coincidence_id", "case_name", "revision", "is_current", "state",
+    "audience",
+]  # fmt: skip
 
 PAGE_ROWS = 5000
 """Coincidences that get their place at once."""
@@ -89,6 +92,7 @@ def _index_for_lists() -> None:
         "ix_coincidences_event_key_published": ["event_key", *PUBLISHED],
         "ix_coincidences_case_name_published": [
             "case_name", "is_current", "state", "published_unix_s", "coincidence_id", "revision",
+            "audience",
         ],
         "ix_coincidences_published": PUBLISHED,
         "ix_coincidences_region": [
