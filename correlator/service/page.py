@@ -1,4 +1,4 @@
-"""The read-only page: target lists and recent events, from the store."""
+"""The read-only page: target lists and recent events that everybody may read, from the store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from correlator.audience import PUBLIC_READER
 from correlator.policy import Policy
+from correlator.service.api.problems import tell_problems
 from correlator.service.rows import event_row, target_row
 from storage.store import Store
 from streams.voevent import UNNAMED_AUTHOR, Author
@@ -25,13 +27,23 @@ thead th, tr.last td { border-bottom: 1px solid #8886; }
 td.why { text-align: left; white-space: normal; font-size: .85em; opacity: .75; padding-top: 0; }
 """
 
+MAX_ROWS = 1_000
+"""Targets of a list that are shown."""
+
+_MAX_REVISION = 2**31 - 1
+
+MAX_EVENTS = 10_000
+"""Events that are told as data, the latest."""
+
 _Column = tuple[str, str, str]
 """Heading, name in the row, and how a number is written."""
 
 
 def create_page(store: Store, author: Author = UNNAMED_AUTHOR) -> FastAPI:
     """Make the web application over a store; the author is that of our VOEvents."""
-    page = FastAPI(title="Multi-messenger correlator", docs_url=None, redoc_url=None)
+    page = FastAPI(
+        title="Multi-messenger correlator", docs_url=None, redoc_url=None, openapi_url=None
+    )
 
     @page.get("/", response_class=HTMLResponse)
     def lists() -> str:
@@ -39,20 +51,21 @@ def create_page(store: Store, author: Author = UNNAMED_AUTHOR) -> FastAPI:
 
     @page.get("/targets.json")
     def targets() -> JSONResponse:
-        cases = Policy().cases
-        return JSONResponse(
-            {c.name: [target_row(t) for t in store.targets.list(c.name)] for c in cases}
-        )
+        return JSONResponse({c.name: _targets(c.name, store) for c in Policy().cases})
 
     @page.get("/events.json")
     def events() -> JSONResponse:
-        return JSONResponse([event_row(e) for e in store.events.all()])
+        found = store.search.events(PUBLIC_READER, limit=MAX_EVENTS, newest_first=True)
+        return JSONResponse([event_row(e) for e in found.rows])
 
     @page.get("/coincidences/{coincidence_id}.xml", response_class=Response)
     def coincidence(
         coincidence_id: str, case: str | None = None, revision: int | None = None
     ) -> Response:
+        if revision is not None and abs(revision) > _MAX_REVISION:
+            raise HTTPException(404, f"no revision {revision}")
         try:
+            _check_public(store, coincidence_id, case)
             xml = VOEventDesk(store, author).find(coincidence_id, case, revision)
         except NoVOEventError as error:
             raise HTTPException(404, str(error)) from error
@@ -60,15 +73,37 @@ def create_page(store: Store, author: Author = UNNAMED_AUTHOR) -> FastAPI:
 
     @page.get("/health")
     def health() -> dict[str, Any]:
-        return {"status": "ok", "store": store.counts()}
+        summary = store.summary.of(PUBLIC_READER)
+        return {
+            "status": "ok",
+            "store": {
+                "events": summary.n_events,
+                "notices": summary.n_notices,
+                "coincidences": summary.n_coincidences,
+                "targets": summary.n_targets,
+            },
+        }
 
+    tell_problems(page)
     return page
+
+
+def _targets(case: str, store: Store) -> list[dict[str, Any]]:
+    found = store.search.targets(PUBLIC_READER, case, limit=MAX_ROWS)
+    return [target_row(target) for target in found.rows]
+
+
+def _check_public(store: Store, coincidence_id: str, case: str | None) -> None:
+    """Refuse a coincidence of which any revision is not for everybody, as if there were none."""
+    seen = store.by_key.history(PUBLIC_READER, coincidence_id, case)
+    if len(seen) != len(store.coincidences.history(coincidence_id, case)):
+        raise NoVOEventError(f"there is no coincidence {coincidence_id}")
 
 
 def _html(store: Store) -> str:
     lists = "".join(_list(c.name, store) for c in Policy().cases)
-    events = sorted(store.events.all(), key=lambda e: -(e.event_unix_s or 0.0))
-    rows = [event_row(e) for e in events[:50]]
+    events = store.search.events(PUBLIC_READER, limit=50, newest_first=True)
+    rows = [event_row(event) for event in events.rows]
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'>"
         f"<title>Multi-messenger correlator</title><style>{_STYLE}</style>"
@@ -102,7 +137,7 @@ _EVENTS: tuple[_Column, ...] = (
 
 
 def _list(case: str, store: Store) -> str:
-    rows = [target_row(target) for target in store.targets.list(case)]
+    rows = _targets(case, store)
     if not rows:
         return f"<h2>{escape(case)}</h2><p>No target.</p>"
     return f"<h2>{escape(case)}</h2>{_table(rows, _TARGETS, with_reasons=True)}"

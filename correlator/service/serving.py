@@ -9,6 +9,7 @@ from correlator.errors import ConfigurationError
 from correlator.service.api.access import AccessRules
 from correlator.service.api.app import PREFIX, ApiOptions, access_of, create_api
 from correlator.service.api.facades import mount_facades
+from correlator.service.api.problems import tell_problems
 from correlator.service.page import create_page
 from correlator.service.settings import Settings
 from storage.store import Store
@@ -21,8 +22,15 @@ MAX_HEADER_BYTES = 65_536
 
 
 def create_service(store: Store, settings: Settings) -> FastAPI:
-    """Make the page over a store, with ``/api/v1``, SkyPortal's alerts and cone searches."""
-    service = create_page(store, settings.author())
+    """Make the page over a store, with ``/api/v1``, SkyPortal's alerts and cone searches.
+
+    Where everybody needs a token there is no page, for it asks for none.
+    """
+    if settings.api_anonymous:
+        service = create_page(store, settings.author())
+    else:
+        service = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+        tell_problems(service)
     options = _options(settings)
     access = access_of(store, options)
     service.mount(PREFIX, create_api(store, options, access))
@@ -55,6 +63,7 @@ async def serve_http(store: Store, settings: Settings, host: str, port: int) -> 
         proxy_headers=bool(settings.api_proxies),
         forwarded_allow_ips=settings.api_proxies or "",
         timeout_keep_alive=KEEP_ALIVE_S,
+        http="h11",  # the other one has no bound
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
     )
     try:
