@@ -20,6 +20,9 @@ _IS_HEAD = "correlator.is_head"
 MAX_TARGET_BYTES = 32_768
 """Longest path and query together [bytes]."""
 
+MAX_BODY_BYTES = 65_536
+"""Longest body of a request [bytes]."""
+
 
 def is_head(request: Request) -> bool:
     """Whether only the headers are wanted: a stream then need not begin."""
@@ -55,7 +58,22 @@ class Headers:
         if problem := _refused(scope):
             await problem_answer(problem, scope["path"])(scope, receive, sending)
             return
-        await self._app(scope, receive, sending)
+        await self._app(scope, _bounded(receive), sending)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """What comes, until it is more than a body may have and did not say so."""
+    taken = 0
+
+    async def receiving() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MAX_BODY_BYTES:
+            raise Problem(413, f"a body has at most {MAX_BODY_BYTES} bytes")
+        return message
+
+    return receiving
 
 
 def _complete(headers: MutableHeaders, state: Mapping[str, object]) -> None:
@@ -73,6 +91,9 @@ def _refused(scope: Scope) -> Problem | None:
     query = scope.get("query_string", b"")
     if len(scope.get("raw_path") or b"") + len(query) > MAX_TARGET_BYTES:
         return Problem(414, f"path and query have at most {MAX_TARGET_BYTES} bytes")
+    said = dict(scope["headers"]).get(b"content-length", b"0")
+    if not said.isdigit() or len(said) > 12 or int(said) > MAX_BODY_BYTES:
+        return Problem(413, f"a body has at most {MAX_BODY_BYTES} bytes")
     if "\0" in scope["path"] or b"%00" in query or b"\0" in query:
         return Problem(400, "path and query hold no NUL")
     return None

@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 import orjson
@@ -27,7 +28,17 @@ _ARROW = {
     Kind.INT: pa.int64(),
     Kind.BOOL: pa.bool_(),
 }
+_VOTABLE = {
+    Kind.TEXT: "unicodeChar",
+    Kind.TIME: "unicodeChar",
+    Kind.FLOAT: "double",
+    Kind.INT: "long",
+    Kind.BOOL: "boolean",
+}
 _NUMPY = {Kind.FLOAT: np.float64, Kind.INT: np.int64, Kind.BOOL: np.bool_}
+
+_LEAST = len("None")
+"""Characters of a text in Parquet that are told at least: Astropy reads a null as that."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters by which a spreadsheet takes a text for a formula."""
@@ -44,7 +55,9 @@ def table_of(rows: Sequence[Row], columns: Columns, form: Format) -> bytes:
             return text.getvalue().encode()
         case Format.VOTABLE:
             content = io.BytesIO()
-            astropy_table(rows, columns).write(content, format="votable")
+            astropy_table(rows, columns).write(
+                content, format="votable", tabledata_format="binary2"
+            )
             return content.getvalue()
     raise ValueError(f"no table is written as {form}")
 
@@ -72,7 +85,8 @@ def astropy_table(rows: Sequence[Row], columns: Columns) -> Table:
 def csv_of(rows: Iterable[Sequence[Any]], names: Sequence[str]) -> str:
     """A header and some rows; null is empty, and no text is a formula."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    # As RFC 4180 has it; with a plain "\n" a lone "\r" would not be quoted.
+    writer = csv.writer(text, lineterminator="\r\n")
     if names:
         writer.writerow(names)
     writer.writerows([_cell(value) for value in row] for row in rows)
@@ -122,8 +136,11 @@ class _Sink(io.RawIOBase):
 
 
 def _parquet(batches: Iterable[Sequence[Row]], columns: Columns) -> Iterator[bytes]:
-    schema, sink, longest = _schema(columns), _Sink(), dict.fromkeys(_texts(columns), 1)
-    with pq.ParquetWriter(pa.PythonFile(sink, "w"), schema, compression="zstd") as writer:
+    schema, sink, longest = _schema(columns), _Sink(), dict.fromkeys(_texts(columns), _LEAST)
+    # Without a schema of Arrow's own: where there is one, what is added at the end is not read.
+    with pq.ParquetWriter(
+        pa.PythonFile(sink, "w"), schema, compression="zstd", store_schema=False
+    ) as writer:
         waiting: list[pa.RecordBatch] = []
         for batch in batches:
             waiting.append(_arrow(batch, columns, schema, longest))
@@ -133,8 +150,7 @@ def _parquet(batches: Iterable[Sequence[Row]], columns: Columns) -> Iterator[byt
                 yield sink.taken()
         if waiting:
             writer.write_table(pa.Table.from_batches(waiting, schema))
-        # Astropy's reader asks for these; they are known at the end only.
-        writer.add_key_value_metadata({f"table::len::{n}": str(k) for n, k in longest.items()})
+        writer.add_key_value_metadata(_told(columns, longest))
     yield sink.taken()
 
 
@@ -145,23 +161,50 @@ def _arrow(
     for column in columns:
         values = column.values(batch)
         if column.name in longest:
-            most = max((len(value) for value in values if value is not None), default=1)
+            most = max((len(value) for value in values if value is not None), default=0)
             longest[column.name] = max(longest[column.name], most)
         arrays.append(pa.array(values, _ARROW[column.kind]))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _schema(columns: Columns) -> pa.Schema:
+    return pa.schema([pa.field(column.name, _ARROW[column.kind]) for column in columns])
+
+
+def _told(columns: Columns, longest: dict[str, int]) -> dict[str, str]:
+    """What a file of Parquet says of its columns."""
     from astropy.table.meta import get_yaml_from_table
 
-    fields = []
-    for column in columns:
-        said = {"unit": column.unit, "ucd": column.ucd, "description": column.meaning}
-        told = {name: value for name, value in said.items() if value}
-        fields.append(pa.field(column.name, _ARROW[column.kind], metadata=told))
-    # How Astropy writes units into Parquet.
-    yaml = "\n".join(get_yaml_from_table(astropy_table([], columns)))
-    return pa.schema(fields, metadata={"table_meta_yaml": yaml})
+    return {
+        # How Astropy writes units, and what its reader asks for,
+        "table_meta_yaml": "\n".join(get_yaml_from_table(astropy_table([], columns))),
+        **{f"table::len::{name}": str(length) for name, length in longest.items()},
+        # and the Virtual Observatory: VOParquet 1.0, an IVOA note of 2025.
+        "IVOA.VOTable-Parquet.version": "1.0",
+        "IVOA.VOTable-Parquet.content": votable_fields(columns, longest),
+    }
+
+
+def votable_fields(columns: Columns, longest: dict[str, int]) -> str:
+    """A VOTable of some columns without any data; of each text the length of the longest."""
+    fields = "".join(_field(column, longest.get(column.name)) for column in columns)
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>'
+        '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">'
+        f"<RESOURCE><TABLE>{fields}</TABLE></RESOURCE></VOTABLE>"
+    )
+
+
+def _field(column: Column, length: int | None) -> str:
+    said = {
+        "name": column.name,
+        "datatype": _VOTABLE[column.kind],
+        "arraysize": "" if length is None else str(length),
+        "unit": column.unit,
+        "ucd": column.ucd,
+    }
+    attributes = "".join(f" {name}={quoteattr(value)}" for name, value in said.items() if value)
+    return f"<FIELD{attributes}><DESCRIPTION>{escape(column.meaning)}</DESCRIPTION></FIELD>"
 
 
 def _texts(columns: Columns) -> list[str]:

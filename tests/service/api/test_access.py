@@ -1,7 +1,10 @@
 """Who is let in, how often, and how a refusal reads."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from correlator.service.api import problems
 from correlator.service.api.access import AccessRules
 from storage.tokens import Scope
 from tests.service.api.asking import NOW_UNIX_S, Asked
@@ -103,8 +106,10 @@ async def test_unknown_routes_and_methods_are_problems_too(asked):
             ("GET", "/status%00", 400),
             ("GET", "/status?a=%00", 400),
             ("GET", "/status?a=" + "a" * 40_000, 414),
+            ("POST", "/filters/check", 413),
         ):
-            answer = await client.request(method, path)
+            body = b" " * 70_000 if method == "POST" else b""
+            answer = await client.request(method, path, content=body)
             assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM)
             assert answer.json()["title"]
 
@@ -117,15 +122,18 @@ async def test_head_is_get_without_content(asked):
 
 
 async def test_a_mistake_of_ours_shows_no_code(asked, monkeypatch):
-    def fails(_reader):
+    def fails(*_):
         raise AttributeError("secret of the code")
 
-    monkeypatch.setattr(asked.store.summary, "of", fails)
+    said = []
+    monkeypatch.setattr(asked.store.search, "events", fails)
+    monkeypatch.setattr(problems, "_log", SimpleNamespace(error=lambda *a, **_: said.extend(a)))
     async with asked.client() as client:
         client._transport.raise_app_exceptions = False
-        answer = await client.get("/status")
+        answer = await client.get("/events")
     assert (answer.status_code, answer.headers["content-type"]) == (500, PROBLEM)
     assert "secret" not in answer.text
+    assert said == ["request_failed"]
 
 
 async def test_the_documentation_needs_no_network(asked):
