@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.routing import Mount
 
@@ -80,9 +81,26 @@ ROUTES: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/api/v1/tokens"): _only(Scope.ADMIN, 200),
     ("POST", "/api/v1/tokens"): _only(Scope.ADMIN, 201),
     ("DELETE", "/api/v1/tokens/{token_id}"): _only(Scope.ADMIN, 204),
+    ("GET", "/skyportal/v1/alerts"): READ,
+    ("GET", "/skyportal/v1/alerts/{alert_id}"): READ,
+    ("GET", "/skyportal/v1/ztf/alerts"): READ,
+    ("GET", "/skyportal/v1/ztf/alerts/{alert_id}"): READ,
+    ("GET", "/skyportal/v1/lsst/alerts"): READ,
+    # Of LSST there is none in the store.
+    ("GET", "/skyportal/v1/lsst/alerts/{alert_id}"): _only(Scope.READ, 404),
+    ("GET", "/scs"): READ,
+    ("GET", "/scs/coincidences"): READ,
+    ("GET", "/scs/objects"): READ,
 }
 
-QUERIES = {"/api/v1/filters/sent": "?filter=log_lr>0&since=2020-01-01"}
+CONE = "?RA=150&DEC=20&SR=1"
+QUERIES = {
+    **{f"/skyportal/v1{s}/alerts": "?objectId=ZTF25aaaaaaa" for s in ("", "/ztf", "/lsst")},
+    "/api/v1/filters/sent": "?filter=log_lr>0&since=2020-01-01",
+    "/scs": CONE,
+    "/scs/coincidences": CONE,
+    "/scs/objects": CONE,
+}
 BODIES = {
     ("POST", "/api/v1/coincidences/{coincidence_id}/feedback"): {"status": "confirmed"},
     ("POST", "/api/v1/filters/check"): {"filter": "log_lr > 1"},
@@ -122,8 +140,11 @@ def served():
 
 def _routes(app, prefix=""):
     for one in iter_route_contexts(app.routes):
-        if isinstance(one.original_route, Mount):
-            yield from _routes(one.original_route.app, prefix + one.path)
+        route = one.original_route
+        if isinstance(route, Mount):
+            yield from _routes(route.app, prefix + one.path)
+        elif isinstance(getattr(route, "endpoint", None), FastAPI):
+            yield from _routes(route.endpoint, prefix)
         else:
             yield from ((method, prefix + one.path) for method in one.methods or {"?"})
 
@@ -142,8 +163,10 @@ def test_the_table_says_all_of_every_route():
 async def test_who_is_let_in_where(served, method, path):
     store, app, tokens, parts = served
     transport = httpx.ASGITransport(app=app)
-    names = {"name": "coincidence-1.0.0.schema.json" if "schemas" in path else "grandma-gw"}
-    target = path.replace(":path}", "}").format(**parts | names)
+    said = {"name": "coincidence-1.0.0.schema.json" if "schemas" in path else "grandma-gw"}
+    if path.startswith("/skyportal"):
+        said["alert_id"] = parts["object_id"]
+    target = path.replace(":path}", "}").format(**parts | said)
     found = {}
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         for caller in CALLERS:
