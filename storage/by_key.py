@@ -12,9 +12,8 @@ from correlator.audience import Reader
 from correlator.filters import Filter
 from correlator.target import Target
 from correlator.wire import EventRecord, of_json
-from storage.coincidences import CoincidenceRevision, Sent, revision_of
+from storage.coincidences import CoincidenceRevision, CoincidenceStore, Sent, revision_of
 from storage.database import Database, equal_to
-from storage.filters import select_sent
 from storage.notices import NoticeRecord
 from storage.readable import readable
 from storage.schema import alerts, coincidences, events, joint_events, notices, targets
@@ -125,15 +124,11 @@ class ByKey:
     ) -> tuple[int, list[Sent]]:
         """How many revisions a filter would have sent a reader, and the first of them.
 
-        As :meth:`storage.coincidences.CoincidenceStore.sent`, of what the reader may read now.
+        As :meth:`storage.coincidences.CoincidenceStore.sent`.
         """
-        asked = select_sent(tree, since_unix_s, until_unix_s)
-        asked = asked.where(*readable(coincidences, reader))
-        whole = asked.order_by(None).subquery()
-        with self._database.reading() as connection:
-            n_sent = connection.execute(select(func.count()).select_from(whole)).scalar_one()
-            rows = connection.execute(asked.limit(limit)).all()
-        return n_sent, [Sent(revision_of(row), bool(row.passes)) for row in rows]
+        store, span = CoincidenceStore(self._database), (since_unix_s, until_unix_s)
+        n_sent = store.count_sent(tree, *span, reader=reader)
+        return n_sent, store.sent(tree, *span, limit, reader=reader)
 
     def _events(self, reader: Reader, **wanted: str) -> list[EventRecord]:
         c = events.c

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, func, insert, select, tuple_, update
 from sqlalchemy import Row as StoredRow
 
-from correlator.audience import PUBLIC, Audience, audience_of_text, audience_text, union
+from correlator.audience import (
+    OPERATOR,
+    PUBLIC,
+    Audience,
+    Reader,
+    audience_of_text,
+    audience_text,
+    union,
+)
 from correlator.filters import Filter
 from correlator.ranking import Coincidence
 from correlator.wire import of_json, to_json
@@ -209,6 +217,7 @@ class CoincidenceStore:
         limit: int | None = None,
         *,
         newest_first: bool = False,
+        reader: Reader = OPERATOR,
     ) -> list[Sent]:
         """What whoever subscribed by a filter would have been sent, as it was published.
 
@@ -223,24 +232,29 @@ class CoincidenceStore:
             At most so many, from the first on.
         newest_first
             Begin with what was published last.
+        reader
+            The subscriber. What may not be read any more is taken back, as :func:`withdrawn`.
         """
-        found = select_sent(tree, since_unix_s, until_unix_s)
+        found = select_sent(tree, since_unix_s, until_unix_s, reader)
         if newest_first:
             c = coincidences.c
             newest = c.published_unix_s.desc(), c.coincidence_id, c.case_name, c.revision.desc()
             found = found.order_by(None).order_by(*newest)
         found = found.limit(limit)
         with self._database.reading() as connection:
-            return [Sent(revision_of(row), bool(row.passes)) for row in connection.execute(found)]
+            rows = connection.execute(found).all()
+        return [Sent(_as_sent(revision_of(row), reader), bool(row.passes)) for row in rows]
 
     def count_sent(
         self,
         tree: Filter,
         since_unix_s: float | None = None,
         until_unix_s: float | None = None,
+        *,
+        reader: Reader = OPERATOR,
     ) -> int:
         """How many :meth:`sent` has without a limit."""
-        found = select_sent(tree, since_unix_s, until_unix_s).order_by(None).subquery()
+        found = select_sent(tree, since_unix_s, until_unix_s, reader).order_by(None).subquery()
         with self._database.reading() as connection:
             return connection.execute(select(func.count()).select_from(found)).scalar_one()
 
@@ -262,6 +276,20 @@ class CoincidenceStore:
             found = found.order_by(None).order_by(c.case_name, c.revision)
         with self._database.reading() as connection:
             return [revision_of(row) for row in connection.execute(found)]
+
+
+NOT_YOURS = "it is of data by now that are not for you to read"
+
+
+def withdrawn(revision: CoincidenceRevision) -> CoincidenceRevision:
+    """A revision for those who may not read it and were told the one before: that it is gone."""
+    return replace(
+        revision, state=CoincidenceState.RETRACTED, reason=NOT_YOURS, body=None, audience=PUBLIC
+    )
+
+
+def _as_sent(revision: CoincidenceRevision, reader: Reader) -> CoincidenceRevision:
+    return revision if reader.may_read(revision.audience) else withdrawn(revision)
 
 
 def active_of_case(connection: Connection, case_name: str) -> list[Coincidence]:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     select,
 )
 
+from correlator.audience import OPERATOR, Reader
 from correlator.filters.fields import FIELDS, Kind, unit_vector
 from correlator.filters.predicate import chord_limit
 from correlator.filters.tree import (
@@ -38,6 +39,7 @@ from correlator.filters.tree import (
     OneOf,
 )
 from storage.columns import COLUMN_OF, UNIT_COLUMNS
+from storage.readable import readable
 from storage.schema import TEXT, coincidences
 
 # Numbers are compared as doubles whatever the column: a parameter of the kind of a whole column
@@ -62,12 +64,17 @@ def passes(tree: Filter, table: FromClause = coincidences) -> ColumnElement[bool
 
 
 def select_sent(
-    tree: Filter, since_unix_s: float | None, until_unix_s: float | None
+    tree: Filter,
+    since_unix_s: float | None,
+    until_unix_s: float | None,
+    reader: Reader = OPERATOR,
 ) -> Select[Any]:
     """Revisions that pass or follow one that does, with ``passes``, as they were published.
 
     Parameters
     ----------
+    reader
+        To whom they were sent. What follows one that was may not be theirs to read.
     since_unix_s, until_unix_s
         Half-open interval of their publication [s since the Unix epoch]; None is open.
     """
@@ -77,11 +84,11 @@ def select_sent(
         before.c.case_name == c.case_name,
         before.c.revision == c.revision - 1,
     )
-    now = passes(tree)
+    now = and_(passes(tree), *readable(coincidences, reader))
     found = (
         select(coincidences, now.label("passes"))
         .outerjoin(before, follows)
-        .where(or_(now, passes(tree, before)))
+        .where(or_(now, and_(passes(tree, before), *readable(before, reader))))
         .order_by(
             c.published_unix_s, c.event_key, c.case_name, c.rank.nulls_last(), c.coincidence_id,
             c.revision,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from correlator.audience import PUBLIC_READER
 from correlator.notice import Messenger
 from correlator.wire import EventRecord
 from storage.coincidences import CoincidenceRevision
@@ -12,6 +13,7 @@ from storage.store import Store
 from streams.gcn_notice import SCHEMA_URL, Json, document_of, to_bytes
 from streams.outgoing import Outgoing
 from streams.published import chosen, events_of, is_test
+from streams.told import Told, key_of, revisions_before, told_to
 from streams.topics import (
     COINCIDENCE_ALL,
     COINCIDENCE_GRB,
@@ -47,18 +49,22 @@ class GCNNoticeDesk:
         self._author = author
 
     def records_of(self, revisions: Iterable[CoincidenceRevision]) -> list[Outgoing]:
-        """What is told of revisions on the topics of notices, in their order."""
+        """What everybody is told of revisions on the topics of notices, in their order.
+
+        Of what is not public nothing; what was, and is no longer, is taken back.
+        """
         told = list(revisions)
-        before = self._store.coincidences.before([r for r in told if r.body is None])
+        before = revisions_before(self._store, [r for r in told if r.body is None or r.audience])
         events: dict[str, list[EventRecord]] = {}
         records = []
         for revision in told:
             key = revision.event_key
             if key not in events:
                 events[key] = events_of(self._store, key)
-            last = before.get((revision.coincidence_id, revision.case))
-            document = self._document(revision, last, events[key])
-            records += _records(document, topics_of(events[key]))
+            one = told_to(PUBLIC_READER, revision, before.get(key_of(revision)), events[key])
+            if one is not None:
+                document = document_of(one.revision, one.body, one.events, self._author)
+                records += _records(document, topics_of(events[key], one))
         return records
 
     def find(
@@ -90,11 +96,21 @@ class GCNNoticeDesk:
         return document_of(revision, body, events, self._author)
 
 
-def topics_of(events: list[EventRecord]) -> tuple[Topic, ...]:
-    """Where a notice goes: all, and each messenger's; tests only to their own."""
+def topics_of(events: list[EventRecord], told: Told | None = None) -> tuple[Topic, ...]:
+    """Where a notice goes: all, and each messenger's; tests only to their own.
+
+    Parameters
+    ----------
+    told
+        What is told of it, where that is not of all of the events.
+    """
     if is_test(events):
         return (COINCIDENCE_TEST,)
-    of_messengers = {_OF_MESSENGER.get(event.messenger): None for event in events}
+    messengers = [event.messenger for event in (events if told is None else told.events)]
+    if told is not None and told.body is not None and told.body.event is not None:
+        # Where it was told before, though its event may not be told of any more.
+        messengers.append(told.body.event.messenger)
+    of_messengers = {_OF_MESSENGER.get(messenger): None for messenger in messengers}
     return (COINCIDENCE_ALL, *(topic for topic in of_messengers if topic is not None))
 
 

@@ -18,6 +18,7 @@ from streams.gcn_notice import Json, document_of, for_subscriber
 from streams.gcn_notices import notice_record
 from streams.outgoing import Outgoing
 from streams.published import events_of
+from streams.told import Told, key_of, revisions_before, told_to
 from streams.topics import Topic, user_topic
 from streams.voevent import Author
 
@@ -27,10 +28,6 @@ MOST_SUBSCRIPTIONS = 1000
 """So many are served, the oldest first: each costs every revision a few microseconds."""
 
 NO_LONGER = "it passes the filter of the subscription no longer"
-NOT_YOURS = "it is of data by now that the subscription may not be sent"
-
-Key = tuple[str, str, int]
-"""Coincidence, science case, revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,11 @@ class _Served:
 
     def passes(self, revision: CoincidenceRevision | None) -> bool:
         """Whether a revision is sent for what it says, as the store selects it."""
-        return revision is not None and revision.body is not None and self.lets_pass(revision.body)
+        if revision is None or revision.body is None:
+            return False
+        return self.subscription.reader.may_read(revision.audience) and self.lets_pass(
+            revision.body
+        )
 
 
 class SubscriberDesk:
@@ -108,12 +109,12 @@ class SubscriberDesk:
 
     def records_of(self, revisions: Iterable[CoincidenceRevision]) -> list[Outgoing]:
         """What is told of revisions to the subscribers, in their order."""
-        told = {_key(r): r for r in revisions}
-        before = self._before(told)
+        told = {key_of(r): r for r in revisions}
+        before = revisions_before(self._store, told.values())
         events: dict[str, list[EventRecord]] = {}
         records = []
         for revision in told.values():
-            last = before.get(_key(revision))
+            last = before.get(key_of(revision))
             for one in self._served.values():
                 passes = one.passes(revision)
                 if not passes and not one.passes(last):
@@ -121,44 +122,16 @@ class SubscriberDesk:
                 key = revision.event_key
                 if key not in events:
                     events[key] = events_of(self._store, key)
-                records.append(self._record(one, revision, last, events[key], passes=passes))
+                told_of = told_to(one.subscription.reader, revision, last, events[key])
+                if told_of is not None:
+                    records.append(self._record(one, told_of, passes=passes))
         return records
 
-    def _record(
-        self,
-        one: _Served,
-        revision: CoincidenceRevision,
-        before: CoincidenceRevision | None,
-        events: list[EventRecord],
-        *,
-        passes: bool,
-    ) -> Outgoing:
+    def _record(self, one: _Served, told: Told, *, passes: bool) -> Outgoing:
         said = SubscriptionSaid(one.subscription.name, one.filter_id, passes)
-        body = revision.body
-        if body is None and before is not None:
-            body = before.body
-        document = document_of(revision, body, events, self._author)
-        why_gone = NO_LONGER if not passes and revision.body is not None else None
+        document = document_of(told.revision, told.body, told.events, self._author)
+        why_gone = NO_LONGER if not passes and told.revision.body is not None else None
         return _outgoing(for_subscriber(document, said, why_gone))
-
-    def _before(self, told: dict[Key, CoincidenceRevision]) -> dict[Key, CoincidenceRevision]:
-        """The revision before each, by the key of the one after it."""
-        found = {key: told[before] for key in told if (before := (*key[:2], key[2] - 1)) in told}
-        waiting = [r for key, r in told.items() if key not in found and r.revision > 1]
-        while waiting:
-            # The store answers for one revision of a coincidence at a time.
-            some = {(r.coincidence_id, r.case): r for r in waiting}
-            for (coincidence_id, case), last in self._store.coincidences.before(
-                some.values()
-            ).items():
-                found[coincidence_id, case, last.revision + 1] = last
-            asked = {_key(r) for r in some.values()}
-            waiting = [r for r in waiting if _key(r) not in asked]
-        return found
-
-
-def _key(revision: CoincidenceRevision) -> Key:
-    return revision.coincidence_id, revision.case, revision.revision
 
 
 def _age(subscription: Subscription) -> tuple[float, str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from correlator.audience import PUBLIC_READER
 from correlator.wire import EventRecord
 from storage.coincidences import CoincidenceRevision
 from storage.store import Store
 from streams.outgoing import Outgoing
 from streams.published import NoCoincidenceError, chosen, events_of, is_test
+from streams.told import key_of, revisions_before, told_to
 from streams.topics import VOEVENTS
 from streams.voevent import Author, voevent_of
 
@@ -31,15 +33,22 @@ class VOEventDesk:
         self._author = author
 
     def records_of(self, revisions: Iterable[CoincidenceRevision]) -> list[Outgoing]:
-        """What is told of revisions on the topic of VOEvents."""
+        """What everybody is told of revisions on the topic of VOEvents.
+
+        Of what is not public nothing; what was, and is no longer, is taken back.
+        """
+        made = list(revisions)
+        before = revisions_before(self._store, [r for r in made if r.audience])
         events: dict[str, list[EventRecord]] = {}
         told = []
-        for revision in revisions:
+        for revision in made:
             key = revision.event_key
             if key not in events:
                 events[key] = events_of(self._store, key)
-            xml = self._xml(revision, events[key])
-            told.append(Outgoing(VOEVENTS.name, revision.coincidence_id, xml))
+            one = told_to(PUBLIC_READER, revision, before.get(key_of(revision)), events[key])
+            if one is not None:
+                xml = self._xml(one.revision, one.events, is_test=is_test(events[key]))
+                told.append(Outgoing(VOEVENTS.name, revision.coincidence_id, xml))
         return told
 
     def find(
@@ -54,8 +63,11 @@ class VOEventDesk:
         """
         history = self._store.coincidences.history(coincidence_id, case)
         found = chosen(history, coincidence_id, revision)
-        return self._xml(found, events_of(self._store, found.event_key))
+        events = events_of(self._store, found.event_key)
+        return self._xml(found, events, is_test=is_test(events))
 
-    def _xml(self, revision: CoincidenceRevision, events: list[EventRecord]) -> bytes:
+    def _xml(
+        self, revision: CoincidenceRevision, events: list[EventRecord], *, is_test: bool
+    ) -> bytes:
         notice_ids = [notice_id for event in events for notice_id in event.notice_ids]
-        return voevent_of(revision, self._author, notice_ids, is_test=is_test(events))
+        return voevent_of(revision, self._author, notice_ids, is_test=is_test)

@@ -174,8 +174,9 @@ def _show(
     store: Store, one: Subscription, since_unix_s: float, limit: int, *, as_json: bool
 ) -> None:
     tree = read_filter(one.filter)
-    found = store.coincidences.sent(tree, since_unix_s, limit=limit, newest_first=True)
-    n_sent = store.coincidences.count_sent(tree, since_unix_s)
+    of_it, reader = store.coincidences, one.reader
+    found = of_it.sent(tree, since_unix_s, limit=limit, newest_first=True, reader=reader)
+    n_sent = of_it.count_sent(tree, since_unix_s, reader=reader)
     rows = [sent_row(each) for each in found]
     row = subscription_row(one)
     if as_json:
