@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from correlator.audience import PUBLIC, PUBLIC_READER, Audience, Reader
+from correlator.audience import PUBLIC_READER, Reader
 from correlator.errors import CorrelatorError
 from correlator.object import OpticalObject
 from correlator.service.skyportal_row import (
@@ -169,5 +169,4 @@ def _by_time(rows: Iterable[Row]) -> list[Row]:
 
 
 def _is_public(obj: OpticalObject) -> bool:
-    audience: Audience = getattr(obj, "audience", PUBLIC)
-    return PUBLIC_READER.may_read(audience)
+    return PUBLIC_READER.may_read(obj.audience)

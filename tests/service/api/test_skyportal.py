@@ -12,7 +12,6 @@ from correlator.ranking import rank_event
 from correlator.service import skyportal_alerts
 from correlator.service.api.access import AccessRules
 from correlator.service.skyportal_row import jd_of as jd_of_unix_s
-from storage.schema import alerts, objects
 from storage.store import Store
 from storage.tokens import Scope
 from tests.builders import DEC_DEG, RA_DEG, T0_UNIX_S, a_circle, an_alert, an_event
@@ -280,22 +279,27 @@ def test_a_broker_that_asks_too_often_is_told_429_and_for_how_long(filled):
 
 
 def test_what_is_not_for_everybody_is_only_for_those_of_its_audience(own):
-    filled, url = own
-    restricted = objects.c.object_key == f"ztf:{INSIDE}"
-    with filled.engine.begin() as connection:
-        connection.execute(objects.update().where(restricted).values(audience="partners"))
-        connection.execute(
-            alerts.update().where(alerts.c.object_id == INSIDE).values(audience="partners")
-        )
-    tokens = [token_of(filled), token_of(filled, "others"), token_of(filled, "partners")]
+    store, url = own
+    secret = "ZTF25asecret"
+    put_alerts(store, at(secret, DEC_DEG, 0.2, "2000000000000000009", audience=("partners",)))
+    tokens = [token_of(store), token_of(store, "others"), token_of(store, "partners")]
     for token, sees in zip([None, *tokens], [False, False, False, True], strict=True):
         broker = GenericBroker(url, token)
         found = broker.query_alerts(ra=RA_DEG, dec=DEC_DEG, radius=2, radius_units="deg")
-        assert (INSIDE in {r["objectId"] for r in found}) is sees
-        assert bool(broker.query_alerts(objectId=INSIDE)) is sees
+        assert (secret in {r["objectId"] for r in found}) is sees
+        assert bool(broker.query_alerts(objectId=secret)) is sees
         if not sees:
             with pytest.raises(requests.HTTPError):
-                broker.get_alert(INSIDE)
+                broker.get_alert(secret)
+
+
+def test_skyportal_files_what_is_not_for_everybody_under_no_public_stream(own):
+    store, url = own
+    put_alerts(store, at("ZTF25asecret", DEC_DEG, 0.2, "2000000000000000009", audience=("us",)))
+    broker = GenericBroker(f"{url}/ztf", token_of(store, "us"))
+    assert len(broker.get_alert("ZTF25asecret")["prv_candidates"]) == 2
+    assert saved_as_source(broker, "ZTF25asecret")["photometry"] == []
+    assert len(saved_as_source(broker, INSIDE)["photometry"]) == 3
 
 
 def test_a_cone_of_too_many_objects_is_refused_and_not_cut(url, monkeypatch):
