@@ -9,7 +9,7 @@ TOOLS   := $(VENV)/.tools
 
 RUN     := deploy/.run
 
-.PHONY: demo test lint types imports bench train slow clean servers servers-start servers-stop
+.PHONY: demo test lint types imports bench train slow tom clean servers servers-start servers-stop
 
 demo: $(RUNTIME)  ## a simulated night through the pipeline; DEMO_EXIT=1 ends it after the lists
 	$(BIN)/correlator demo $(if $(filter 1,$(DEMO_EXIT)),--exit)
@@ -19,6 +19,9 @@ test: $(TOOLS)  ## every quick test that this machine can run
 
 slow: $(TOOLS)  ## the long suites
 	$(BIN)/python -m pytest -m slow --timeout 1200 -n auto --dist loadfile
+
+tom: $(RUNTIME)  ## the plug-in for TOMs, in an environment of its own
+	deploy/tom-correlator/test.sh
 
 lint: $(TOOLS) imports  ## style and import rules
 	$(BIN)/ruff check .
