@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,9 +76,21 @@ def worker(
 
 @contextmanager
 def running(
-    name: str, command: list[str], folder: Path, servers: str, store_url: str, app_id: str
+    name: str,
+    command: list[str],
+    folder: Path,
+    servers: str,
+    store_url: str,
+    app_id: str,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Process]:
-    """A process with the settings of a cluster in its environment; ended with the context."""
+    """A process with the settings of a cluster in its environment; ended with the context.
+
+    Parameters
+    ----------
+    settings
+        More variables of the environment.
+    """
     ours = {key: v for key, v in os.environ.items() if not key.startswith("CORRELATOR_")}
     chosen = {
         "CORRELATOR_FETCH_MAPS": "false",
@@ -86,6 +98,7 @@ def running(
         "CORRELATOR_STORE": store_url,
         "CORRELATOR_APP_ID": app_id,
         "PYTHONUNBUFFERED": "1",
+        **(settings or {}),
     }
     log = folder / f"{name}.log"
     with log.open("wb") as file:
