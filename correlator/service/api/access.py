@@ -41,8 +41,14 @@ TOKEN = APIKeyHeader(
 )
 """Both are here for the documentation: the header is read in one place, :func:`_secret_of`."""
 
-_Documented = Annotated[object, Security(BEARER)]
-_DocumentedToo = Annotated[object, Security(TOKEN)]
+_Reads = Annotated[object, Security(BEARER, scopes=[Scope.READ])]
+_ReadsToo = Annotated[object, Security(TOKEN, scopes=[Scope.READ])]
+_Subscribes = Annotated[object, Security(BEARER, scopes=[Scope.SUBSCRIBE])]
+_SubscribesToo = Annotated[object, Security(TOKEN, scopes=[Scope.SUBSCRIBE])]
+_Writes = Annotated[object, Security(BEARER, scopes=[Scope.WRITE])]
+_WritesToo = Annotated[object, Security(TOKEN, scopes=[Scope.WRITE])]
+_Rules = Annotated[object, Security(BEARER, scopes=[Scope.ADMIN])]
+_RulesToo = Annotated[object, Security(TOKEN, scopes=[Scope.ADMIN])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +116,25 @@ class Access:
         self._limiter = RateLimiter(monotonic_s)
 
     async def reading(
-        self, request: Request, _bearer: _Documented = None, _token: _DocumentedToo = None
+        self, request: Request, _bearer: _Reads = None, _token: _ReadsToo = None
     ) -> Caller:
         """Whoever reads: of scope ``read``, or anonymous."""
         return await self._caller(request, Scope.READ)
 
     async def subscribing(
-        self, request: Request, _bearer: _Documented = None, _token: _DocumentedToo = None
+        self, request: Request, _bearer: _Subscribes = None, _token: _SubscribesToo = None
     ) -> Caller:
         """Whoever makes subscriptions: of scope ``subscribe``."""
         return await self._caller(request, Scope.SUBSCRIBE)
 
     async def writing(
-        self, request: Request, _bearer: _Documented = None, _token: _DocumentedToo = None
+        self, request: Request, _bearer: _Writes = None, _token: _WritesToo = None
     ) -> Caller:
         """Whoever says something of coincidences: of scope ``write``."""
         return await self._caller(request, Scope.WRITE)
 
     async def admin(
-        self, request: Request, _bearer: _Documented = None, _token: _DocumentedToo = None
+        self, request: Request, _bearer: _Rules = None, _token: _RulesToo = None
     ) -> Caller:
         """Whoever runs the service: of scope ``admin``."""
         return await self._caller(request, Scope.ADMIN)

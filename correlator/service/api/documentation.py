@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from correlator.service.api.models import ROWS
 from correlator.service.api.problems import MEDIA_TYPE
+from storage.tokens import Scope
 
 Json = dict[str, Any]
 
@@ -43,6 +44,8 @@ _REFUSALS = {
     "403": "The token lacks the scope.",
     "404": "There is no such thing, or none that the caller may read.",
     "409": "It is somebody else's.",
+    "413": "The body is too long.",
+    "414": "Path and query are too long.",
     "422": "A parameter is of another kind.",
     "429": "Too many requests: wait for `Retry-After` seconds.",
     "503": "The event store is away.",
@@ -92,19 +95,19 @@ def _completed(made: Json) -> Json:
     for path in made["paths"].values():
         for method in _METHODS:
             if operation := path.get(method):
-                _complete(operation, method, answer)
+                _complete(operation, answer)
     return made
 
 
-def _complete(operation: Json, method: str, answer: Json) -> None:
+def _complete(operation: Json, answer: Json) -> None:
     responses = operation["responses"]
     if operation.get("security"):
-        if method == "get" and "admin" not in operation.get("tags", ()):
+        if all(Scope.READ in scopes for one in operation["security"] for scopes in one.values()):
             # None is needed for what is public.
             operation["security"] = [{}, *operation["security"]]
         wanted = set(_REFUSALS) - {"404", "409"}
     else:
-        wanted = {"400", "422", "503"}
+        wanted = {"400", "413", "414", "422", "503"}
     if "{" in str(operation.get("operationId")) or operation.get("parameters"):
         wanted |= {"404"}
     for status in sorted(wanted | (set(responses) & set(_REFUSALS))):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 from starlette.concurrency import run_in_threadpool
 
 from correlator.audience import Reader
@@ -44,7 +44,7 @@ class FeedbackSaid(BaseModel):
     )
 
     status: FeedbackStatus
-    viable: bool | None = None
+    viable: StrictBool | None = None
     viability_reason: Text | None = None
     comment: Text | None = None
 

@@ -52,7 +52,10 @@ def localizations_router(store: Store, access: Access) -> APIRouter:
     router = APIRouter(tags=["localizations"])
     reading = Depends(access.reading)
     described = one_of("Localization")
-    described[200]["content"] |= {
+    content = described[200]["content"]
+    moc = {"type": "object", "additionalProperties": {"type": "array"}}
+    content[JSON] = {"schema": {"anyOf": [content[JSON]["schema"], moc]}}
+    content |= {
         "application/fits": {"schema": {"type": "string", "format": "binary"}},
         "text/plain": {"schema": {"type": "string"}},
     }

@@ -26,12 +26,6 @@ MAX_FILTER_LENGTH = 8_192
 """Longest filter in a query [characters]."""
 
 
-def _plain(said: str) -> str:
-    if "\0" in said or not said.isprintable():
-        raise ValueError("printable characters only")
-    return said
-
-
 def _unix_s(said: object) -> object:
     if not isinstance(said, str):
         return said
@@ -52,7 +46,7 @@ def _numbers_of_box(said: str) -> str:
 _NUMBER = re.compile(r"[+-]?\d{1,4}(\.\d{0,20})?")
 _BOX_PATTERN = r"^\s*[+-]?\d{1,4}(\.\d{0,20})?\s*(,\s*[+-]?\d{1,4}(\.\d{0,20})?\s*){3}$"
 
-Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH), AfterValidator(_plain)]
+Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]
 """An id or a key."""
 
 UtcTime = Annotated[

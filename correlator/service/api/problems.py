@@ -10,6 +10,7 @@ import orjson
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
@@ -98,7 +99,10 @@ def tell_problems(app: FastAPI) -> None:
     """Let an application say every error as a problem; none shows how the code failed."""
 
     async def of_problem(request: Request, error: Exception) -> Response:
-        return problem_answer(problem_of(error), request.url.path)
+        problem = problem_of(error)
+        if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            problem.headers["Allow"] = ", ".join(sorted(_allowed(app, request)))
+        return problem_answer(problem, request.url.path)
 
     async def of_anything(request: Request, error: Exception) -> Response:
         _log.error("request_failed", path=request.url.path, exc_info=error)
@@ -108,6 +112,17 @@ def tell_problems(app: FastAPI) -> None:
     for kind in KINDS:
         app.add_exception_handler(kind, of_problem)
     app.add_exception_handler(Exception, of_anything)
+
+
+def _allowed(app: FastAPI, request: Request) -> set[str]:
+    """Methods of all routes of a path; the router names those of the first one only."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    found: dict[str, set[str]] = {}
+    for one in iter_route_contexts(app.routes):
+        pattern = getattr(one.original_route, "path_regex", None)
+        if one.path and pattern is not None and pattern.match(path):
+            found.setdefault(one.path, set()).update(one.methods or ())
+    return found.get(path) or set().union(*found.values())
 
 
 def problem_of(error: Exception) -> Problem:

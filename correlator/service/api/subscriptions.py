@@ -7,7 +7,7 @@ from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Depends, Path, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from starlette.concurrency import run_in_threadpool
 
 from correlator.service.api.access import Access, Caller
@@ -36,7 +36,7 @@ class SubscriptionSaid(BaseModel):
     filter: str = Field(
         max_length=MAX_FILTER_LENGTH, description="As text or JSON, or the name of a preset."
     )
-    is_active: bool = True
+    is_active: StrictBool = True
 
 
 class SubscriptionRow(BaseModel):
