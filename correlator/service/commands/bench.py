@@ -23,6 +23,7 @@ _COMMANDS = {
     "latency": "latency_command:latency_command",
     "lookback": "lookback_command:lookback_command",
     "store": "store_command:store_command",
+    "rest": "rest_command:rest_command",
     "soak": "soak_command:soak_command",
     "sky": "sky_command:sky_command",
     "notices": "notices_command:notices_command",

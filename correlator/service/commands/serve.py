@@ -6,6 +6,7 @@ import asyncio
 
 import click
 
+from correlator.service.arenas import bound_arenas
 from correlator.service.commands.options import store_option, store_url_of
 from correlator.service.serving import serve_http
 from correlator.service.settings import Settings
@@ -21,6 +22,7 @@ def serve(store_url: str | None, host: str | None, port: int | None) -> None:
 
     Example: correlator serve --store postgresql://correlator@127.0.0.1/correlator --port 8000
     """
+    bound_arenas()
     settings = Settings()
     at, chosen = host or settings.host, settings.port if port is None else port
     with Store.open(store_url_of(store_url)) as store:
