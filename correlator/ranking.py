@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from correlator.audience import Audience
+from correlator.audience import PUBLIC, Audience
 from correlator.event import Event
 from correlator.notice import Messenger
 from correlator.pair import PairEvidence
@@ -90,6 +90,7 @@ class RankedCandidate:
     rank: int
     log_lr: float
     rejections: tuple[str, ...]
+    audience: Audience = PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ def rank_event(
             place,
             pair.log_lr,
             tuple(r for case in cases for r in rejections(pair, case, policy)),
+            pair.audience,
         )
         for place, pair in enumerate(ordered, start=1)
     )

@@ -176,9 +176,12 @@ class CoincidenceStore:
             _write(connection, made)
         return made
 
-    def history(self, coincidence_id: str, case: str | None = None) -> list[CoincidenceRevision]:
-        """Every revision of a coincidence, by case and revision."""
-        return self._found(coincidence_id=coincidence_id, case_name=case)
+    def history(
+        self, coincidence_id: str, case: str | None = None, reader: Reader = OPERATOR
+    ) -> list[CoincidenceRevision]:
+        """Every revision of a coincidence that is for a reader, by case and revision."""
+        found = self._found(coincidence_id=coincidence_id, case_name=case)
+        return [revision for revision in found if reader.may_read(revision.audience)]
 
     def before(
         self, revisions: Iterable[CoincidenceRevision]

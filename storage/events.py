@@ -6,11 +6,12 @@ from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, func, select
 
-from correlator.audience import audience_text
+from correlator.audience import OPERATOR, Reader, audience_text
 from correlator.event import EventState
 from correlator.wire import EventRecord, of_json, to_json
 from storage.columns import nature_columns
 from storage.database import Database
+from storage.readable import readable
 from storage.rows import found_of_keys
 from storage.schema import events
 
@@ -64,9 +65,9 @@ class EventStore:
         """Events that happened from one moment to another, both included, by key."""
         return self._found(events.c.event_unix_s.between(first_unix_s, last_unix_s))
 
-    def all(self) -> list[EventRecord]:
-        """Every event, by key."""
-        return self._found()
+    def all(self, reader: Reader = OPERATOR) -> list[EventRecord]:
+        """Every event that is for a reader, by key."""
+        return self._found(*readable(events, reader))
 
     def latest_unix_s(self) -> float | None:
         """T0 of the latest event that is no test; None when there is none."""

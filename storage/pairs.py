@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import func, select
 
-from correlator.audience import Audience, audience_of_text, audience_text
+from correlator.audience import OPERATOR, Audience, Reader, audience_of_text, audience_text
 from correlator.pair import PairEvidence
 from correlator.wire import PairRecord, of_json, to_json
 from storage.database import Database, Row, equal_to, upsert
 from storage.owners import Fence, stand_behind_all
+from storage.readable import readable
 from storage.rows import found
 from storage.schema import pairs
 from storage.share import Share, key_hash
@@ -77,7 +78,7 @@ class PairStore:
 
     def live(self, event_key: str) -> list[PairEvidence]:
         """Evidence of the pairs of an event that hold, by object."""
-        return self._live(event_key=event_key)
+        return self._live(OPERATOR, event_key=event_key)
 
     def known(self, event_key: str, share: Share) -> list[tuple[str, int, int, Audience]]:
         """Every pair of an event with the objects of a share, live or withdrawn.
@@ -114,9 +115,9 @@ class PairStore:
         with self._database.reading() as connection:
             return connection.execute(live).scalar_one()
 
-    def all_live(self) -> list[PairEvidence]:
-        """Evidence of every pair that holds, by event and object."""
-        return self._live()
+    def all_live(self, reader: Reader = OPERATOR) -> list[PairEvidence]:
+        """Evidence of every pair that holds and is for a reader, by event and object."""
+        return self._live(reader)
 
     def get(self, coincidence_id: str) -> PairRecord | None:
         """Pair as it stands, live or withdrawn; None when it is not stored."""
@@ -137,10 +138,10 @@ class PairStore:
             audience_of_text(row.audience),
         )
 
-    def _live(self, **wanted: object) -> list[PairEvidence]:
+    def _live(self, reader: Reader, **wanted: object) -> list[PairEvidence]:
         found = (
             select(pairs.c.coincidence_id, pairs.c.body)
-            .where(pairs.c.is_live, *equal_to(pairs, **wanted))
+            .where(pairs.c.is_live, *equal_to(pairs, **wanted), *readable(pairs, reader))
             .order_by(pairs.c.event_key, pairs.c.object_key)
         )
         with self._database.reading() as connection:

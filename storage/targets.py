@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 from sqlalchemy import Row as StoredRow
 
-from correlator.audience import audience_text
+from correlator.audience import OPERATOR, PUBLIC_READER, Reader, audience_text
 from correlator.policy import ScienceCase
 from correlator.priority import aged
 from correlator.ranking import Coincidence
@@ -17,8 +17,9 @@ from correlator.target import Target, TargetState, target_list
 from correlator.wire import of_json, to_json
 from storage.coincidences import active_of_case, content_sha256
 from storage.database import ALWAYS, Database, Row, equal_to, take_turn, upsert
+from storage.readable import readable
 from storage.rows import KEYS_AT_ONCE
-from storage.schema import targets
+from storage.schema import coincidences, targets
 
 LEFT_THE_LIST = "it is no longer among the targets of its science case"
 """Why a target is retired when nobody says more."""
@@ -96,12 +97,50 @@ class TargetStore:
                 rows += connection.execute(found.where(some))
         return [target_of(row) for row in rows if _differs(known[row.target_id], row)]
 
-    def list(self, case: str, include_retired: bool = False) -> tuple[Target, ...]:
-        """Targets of a science case by rank; then, if asked for, the retired ones by id."""
+    def list(
+        self, case: str, include_retired: bool = False, reader: Reader = OPERATOR
+    ) -> tuple[Target, ...]:
+        """Targets of a science case by rank; then, if asked for, the retired ones by id.
+
+        What is not for the reader is left out, and its rank with it.
+        """
         state = None if include_retired else str(TargetState.ACTIVE)
+        wanted = equal_to(targets, case_name=case, state=state)
         with self._database.reading() as connection:
-            found = select(targets).where(*equal_to(targets, case_name=case, state=state))
+            found = select(targets).where(*wanted, *readable(targets, reader))
             return tuple(sorted((target_of(r) for r in connection.execute(found)), key=_place))
+
+    def public(self, told: Iterable[Target]) -> tuple[Target, ...]:
+        """Some targets as everybody is told of them.
+
+        One that is not public has left the list; where it never was in it for everybody, nothing
+        is told.
+        """
+        found = []
+        for target in told:
+            if not target.audience:
+                found.append(target)
+            elif (last := self._last_public(target)) is not None:
+                found.append(_retired(replace(target, coincidence=last), LEFT_THE_LIST))
+        return tuple(found)
+
+    def _last_public(self, target: Target) -> Coincidence | None:
+        """The last coincidence of a target that everybody could read."""
+        c = coincidences.c
+        found = (
+            select(c.body)
+            .where(
+                c.object_key == target.object_key,
+                c.case_name == target.case,
+                c.body.is_not(None),
+                *readable(coincidences, PUBLIC_READER),
+            )
+            .order_by(c.published_unix_s.desc(), c.coincidence_id, c.revision.desc())
+            .limit(1)
+        )
+        with self._database.reading() as connection:
+            body = connection.execute(found).scalar()
+        return None if body is None else of_json(Coincidence, body.encode(), target.target_id)
 
     def as_of_unix_s(self, case: str) -> float | None:
         """Moment for which the list of a science case was made; None when it is empty."""

@@ -28,11 +28,12 @@ from streams.gcn_notices import GCNNoticeDesk
 from streams.joiner import Joiner
 from streams.joint import JointDesk
 from streams.lists import ListDesk
-from streams.outgoing import Outgoing, Send, records_of
+from streams.outgoing import Outgoing, Send, records_of, revision_record
 from streams.ownership import Assignment, Ownership
 from streams.ranker import Ranker
 from streams.records import Record, persisting
 from streams.subscribers import SubscriberDesk
+from streams.told import told_to_all
 from streams.topics import (
     DEAD_LETTER,
     EVENTS,
@@ -142,7 +143,8 @@ class Agents:
         """
         told = await asyncio.to_thread(self.joint.refresh, event_key)
         while told:
-            await self.send(Outgoing(JOINT_EVENTS.name, r.joint_id, to_json(r)) for r in told)
+            public = [r for r in told if not r.audience]
+            await self.send(Outgoing(JOINT_EVENTS.name, r.joint_id, to_json(r)) for r in public)
             told = await asyncio.to_thread(self.store.joint_events.other_than, told)
 
     async def join_alerts(self, records: list[Record]) -> None:
@@ -418,7 +420,10 @@ class Agents:
         await self._tell_of(key, await asyncio.to_thread(publish))
 
     async def _tell_of(self, event_key: str, revisions: list[CoincidenceRevision]) -> None:
-        await self.send(r for revision in revisions for r in records_of(revision))
+        # Those who write for subscribers read of all, whoever it is for.
+        await self.send(map(revision_record, revisions))
+        public = await asyncio.to_thread(told_to_all, self.store, revisions)
+        await self.send(r for revision in public for r in records_of(revision))
         await self.send(await asyncio.to_thread(self.voevents.records_of, revisions))
         await self.send(await asyncio.to_thread(self.gcn_notices.records_of, revisions))
         self.ranker.told(event_key)

@@ -304,7 +304,7 @@ def routes_of(agents: Agents) -> dict[Topic, Handler]:
         table.NOTICES_RAW: agents.admit_notices,
         table.OPTICAL_ALERTS: agents.join_alerts,
         table.PAIRS: agents.take_pairs,
-        table.COINCIDENCES: agents.tell_subscribers,
+        table.REVISIONS: agents.tell_subscribers,
         table.DEAD_LETTER: agents.keep_dead_letters,
     }
 

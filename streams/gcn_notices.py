@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from correlator.audience import PUBLIC_READER
+from correlator.audience import OPERATOR, PUBLIC_READER, Reader
 from correlator.notice import Messenger
 from correlator.wire import EventRecord
 from storage.coincidences import CoincidenceRevision
@@ -68,7 +68,11 @@ class GCNNoticeDesk:
         return records
 
     def find(
-        self, coincidence_id: str, case: str | None = None, revision: int | None = None
+        self,
+        coincidence_id: str,
+        case: str | None = None,
+        revision: int | None = None,
+        reader: Reader = OPERATOR,
     ) -> Json:
         """The notice of a revision, by default of the latest; its case is needed where there are
         several.
@@ -76,12 +80,12 @@ class GCNNoticeDesk:
         Raises
         ------
         NoCoincidenceError
-            There is no such revision, or it is of several cases.
+            There is no such revision that the reader may read, or it is of several cases.
         """
-        history = self._store.coincidences.history(coincidence_id, case)
+        history = self._store.coincidences.history(coincidence_id, case, reader)
         found = chosen(history, coincidence_id, revision)
         last = [r for r in history if (r.case, r.revision) == (found.case, found.revision - 1)]
-        events = events_of(self._store, found.event_key)
+        events = events_of(self._store, found.event_key, reader)
         return self._document(found, last[0] if last else None, events)
 
     def _document(

@@ -61,12 +61,13 @@ class ListDesk:
         self.are_old = False
 
     async def tell(self, case: str, targets: Iterable[Target]) -> None:
-        """Tell targets until none of them stands otherwise than told.
+        """Tell everybody of targets until none of them stands otherwise than told.
 
         Any worker may tell a list, and one may do so after another has told a newer one: the topic
         keeps the last word, which then is that of the store.
         """
         topic, told = targets_topic(case).name, list(targets)
         while told:
-            await self.send(Outgoing(topic, t.target_id, to_json(t)) for t in told)
+            public = await asyncio.to_thread(self.targets.public, told)
+            await self.send(Outgoing(topic, t.target_id, to_json(t)) for t in public)
             told = await asyncio.to_thread(self.targets.other_than, told)

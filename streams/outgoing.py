@@ -9,7 +9,7 @@ from typing import Protocol
 from correlator.wire import to_json
 from storage.coincidences import CoincidenceRevision
 from streams.log import Headers
-from streams.topics import COINCIDENCES, COINCIDENCES_STATE
+from streams.topics import COINCIDENCES, COINCIDENCES_STATE, REVISIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,21 @@ class Send(Protocol):
     async def __call__(self, records: Iterable[Outgoing]) -> None: ...  # noqa: D102
 
 
+def revision_record(revision: CoincidenceRevision) -> Outgoing:
+    """A revision for the workers, who know of all."""
+    return Outgoing(REVISIONS.name, revision.event_key, to_json(revision))
+
+
 def records_of(revision: CoincidenceRevision) -> list[Outgoing]:
-    """What is told of a revision: itself, and that it is the highest of its coincidence."""
+    """What everybody is told of a revision: itself, and that it is the highest of its coincidence.
+
+    Raises
+    ------
+    ValueError
+        It is not public.
+    """
+    if revision.audience:
+        raise ValueError(f"revision of {revision.coincidence_id} is for {revision.audience}")
     value = to_json(revision)
     key, place = f"{revision.coincidence_id}/{revision.case}", revision.event_key
     return [

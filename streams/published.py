@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from correlator.audience import OPERATOR, Reader
 from correlator.errors import CorrelatorError
 from correlator.event import EventState
 from correlator.wire import EventRecord
@@ -33,14 +34,14 @@ def chosen(
     return found[-1]
 
 
-def events_of(store: Store, event_key: str) -> list[EventRecord]:
-    """The event as it is stored, or the members of the joint event."""
+def events_of(store: Store, event_key: str, reader: Reader = OPERATOR) -> list[EventRecord]:
+    """The event as it is stored, or the members of the joint event, as far as for a reader."""
     keys: tuple[str, ...] = (event_key,)
     if is_joint(event_key):
         joint = store.joint_events.get(event_key)
         keys = () if joint is None else joint.body.event_keys
     found = store.events.get_many(keys)
-    return [found[key] for key in keys if key in found]
+    return [found[k] for k in keys if k in found and reader.may_read(found[k].audience)]
 
 
 def is_test(events: list[EventRecord]) -> bool:

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from correlator.policy import DAY_S
 from streams.map_url import MAP_HOSTS
-from streams.topics import COINCIDENCES, COINCIDENCES_STATE, OPTICAL_ALERTS, PAIRS, Topic
+from streams.topics import (
+    COINCIDENCES,
+    COINCIDENCES_STATE,
+    OPTICAL_ALERTS,
+    PAIRS,
+    REVISIONS,
+    Topic,
+)
 from streams.voevent import UNNAMED_AUTHOR, Author
 
 
@@ -142,6 +149,7 @@ class StreamSettings:
         chosen = {
             OPTICAL_ALERTS: self.alert_partitions,
             PAIRS: self.pair_partitions,
+            REVISIONS: self.pair_partitions,
             COINCIDENCES: self.pair_partitions,
             COINCIDENCES_STATE: self.pair_partitions,
         }

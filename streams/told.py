@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from correlator.audience import Reader
+from correlator.audience import PUBLIC_READER, Reader
 from correlator.ranking import Coincidence
 from correlator.wire import EventRecord
 from storage.coincidences import CoincidenceRevision, withdrawn
@@ -56,6 +56,16 @@ def told_to(
     if reader.may_read(revision.audience):
         return Told(revision, last if revision.body is None else revision.body, known)
     return None if last is None else Told(withdrawn(revision), last, known)
+
+
+def told_to_all(
+    store: Store, revisions: Iterable[CoincidenceRevision]
+) -> list[CoincidenceRevision]:
+    """What everybody is told of revisions, in their order."""
+    made = list(revisions)
+    before = revisions_before(store, [r for r in made if r.audience])
+    found = (told_to(PUBLIC_READER, r, before.get(key_of(r)), ()) for r in made)
+    return [told.revision for told in found if told is not None]
 
 
 def key_of(revision: CoincidenceRevision) -> Key:

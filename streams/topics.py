@@ -57,6 +57,7 @@ NOTICES_RAW = Topic(
 EVENTS = Topic("events", "event id", "EventRecord", 1, None)
 JOINT_EVENTS = Topic("joint.events", "joint id", "JointRevision, the latest", 1, None)
 PAIRS = Topic("pairs", "event id", "PairRecord", 8, 15 * DAY_S)
+REVISIONS = Topic("revisions", "event id", "CoincidenceRevision", 8, 15 * DAY_S)
 COINCIDENCES = Topic("coincidences", "event id", "CoincidenceRevision", 8, 31 * DAY_S)
 COINCIDENCES_STATE = Topic(
     "coincidences.state",
@@ -116,6 +117,7 @@ TOPICS = (
     EVENTS,
     JOINT_EVENTS,
     PAIRS,
+    REVISIONS,
     COINCIDENCES,
     COINCIDENCES_STATE,
     VOEVENTS,
@@ -132,8 +134,18 @@ TOPICS = (
     DEAD_LETTER,
 )
 
-GROUP_TOPICS = (NOTICES_RAW, OPTICAL_ALERTS, PAIRS, COINCIDENCES, DEAD_LETTER)
+GROUP_TOPICS = (NOTICES_RAW, OPTICAL_ALERTS, PAIRS, REVISIONS, DEAD_LETTER)
 """What the workers read as one consumer group; ``events`` each of them reads for itself."""
+
+
+INTERNAL_TOPICS = frozenset(
+    topic.name
+    for topic in (
+        OPTICAL_ALERTS, EXPOSURES, NOTICES_RAW, EVENTS, PAIRS, REVISIONS, SCORES, MODELS_STATE,
+        HEARTBEAT, DEAD_LETTER,
+    )
+)  # fmt: skip
+"""For whoever runs the service alone: they hold what is not public."""
 
 
 def targets_topic(case: str) -> Topic:

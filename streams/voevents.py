@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from correlator.audience import PUBLIC_READER
+from correlator.audience import OPERATOR, PUBLIC_READER, Reader
 from correlator.wire import EventRecord
 from storage.coincidences import CoincidenceRevision
 from storage.store import Store
@@ -52,18 +52,22 @@ class VOEventDesk:
         return told
 
     def find(
-        self, coincidence_id: str, case: str | None = None, revision: int | None = None
+        self,
+        coincidence_id: str,
+        case: str | None = None,
+        revision: int | None = None,
+        reader: Reader = OPERATOR,
     ) -> bytes:
         """XML of a revision, by default the latest; its case is needed where there are several.
 
         Raises
         ------
         NoCoincidenceError
-            There is no such revision, or it is of several cases.
+            There is no such revision that the reader may read, or it is of several cases.
         """
-        history = self._store.coincidences.history(coincidence_id, case)
+        history = self._store.coincidences.history(coincidence_id, case, reader)
         found = chosen(history, coincidence_id, revision)
-        events = events_of(self._store, found.event_key)
+        events = events_of(self._store, found.event_key, reader)
         return self._xml(found, events, is_test=is_test(events))
 
     def _xml(

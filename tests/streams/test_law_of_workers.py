@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from correlator.policy import DAY_S
 from correlator.wire import to_json
 from storage.store import Store
+from streams.audiences import headers_of_audience
 from tests.builders import an_alert
 from tests.ingest_vo.notice_factory import T0_UNIX_S, gbm, svom
 from tests.streams.workers import (
@@ -17,8 +18,7 @@ from tests.streams.workers import (
     Crash,
     Plan,
     assert_subscribers_have_what_would_be_sent,
-    current_of,
-    notices_of,
+    assert_told_what_is_public,
     state_of,
     subscribe,
 )
@@ -28,13 +28,14 @@ pytestmark = pytest.mark.usefixtures("no_pause")
 PLACE = (120.5, -30.2)
 
 
-def alert(n, name, day, dec_deg=PLACE[1]):
-    made = an_alert(str(n), name, PLACE[0], dec_deg, T0_UNIX_S + day * DAY_S, history=())
+def alert(n, name, day, dec_deg=PLACE[1], audience=()):
+    when = T0_UNIX_S + day * DAY_S
+    made = an_alert(str(n), name, PLACE[0], dec_deg, when, history=(), audience=audience)
     return "optical.alerts", name, to_json(made)
 
 
-def notice(name, packet):
-    return "notices.raw", name, packet
+def notice(name, packet, audience=()):
+    return "notices.raw", name, packet, headers_of_audience(audience)
 
 
 CITES = {"ivo://org.svom/fsc#sb26051102_eclairs-wakeup": "retraction"}
@@ -53,12 +54,19 @@ PACKETS = [
     ("optical.alerts", "nonsense", b'{"not": "an alert"}'),
 ]
 
+PRIVATE = [
+    *PACKETS,
+    alert(8, "ZTF26rival", 0.8, dec_deg=-30.5, audience=("partners",)),
+    alert(4, "ZTF26leaves", 0.6, dec_deg=-2.0, audience=("partners",)),
+    notice("wakeup by them", svom("eclairs-wakeup", 202, place=(*PLACE, 0.3)), ("svom",)),
+]
 
-async def undisturbed():
+
+async def undisturbed(packets=PACKETS):
     with Store.open("sqlite:///:memory:") as store:
         cluster = Cluster(store)
         await cluster.assign()
-        for packet in PACKETS:
+        for packet in packets:
             cluster.produce(*packet)
             await cluster.finish()
         return state_of(store)
@@ -114,7 +122,7 @@ async def disturbed(order, plan, n_workers, seed):
             if not todo and left <= 0:
                 break
         await settled(cluster)
-        assert notices_of(cluster) == current_of(store)
+        assert_told_what_is_public(cluster, store)
         assert_subscribers_have_what_would_be_sent(cluster)
         return state_of(store)
 
@@ -130,16 +138,20 @@ async def settled(cluster):
             cluster.workers = [None] * len(cluster.workers)
 
 
-disturbances = given(
-    st.permutations(PACKETS),
-    st.lists(st.sampled_from(PACKETS), max_size=6),
-    st.integers(0, len(PACKETS)),
-    st.integers(1, 3),
-    st.sets(st.integers(0, 150), max_size=6),
-    st.sets(st.integers(0, 150), max_size=4),
-    st.booleans(),
-    st.integers(0, 2**32),
-)
+def disturbances_of(packets):
+    return given(
+        st.permutations(packets),
+        st.lists(st.sampled_from(packets), max_size=6),
+        st.integers(0, len(packets)),
+        st.integers(1, 3),
+        st.sets(st.integers(0, 150), max_size=6),
+        st.sets(st.integers(0, 150), max_size=4),
+        st.booleans(),
+        st.integers(0, 2**32),
+    )
+
+
+disturbances = disturbances_of(PACKETS)
 
 
 def holds(implied, order, repeats, where, n_workers, crashes, outages, before, seed):
@@ -154,6 +166,27 @@ def test_any_order_with_repeats_workers_and_crashes_leaves_one_state(
     implied, order, repeats, where, n_workers, crashes, outages, before, seed
 ):
     holds(implied, order, repeats, where, n_workers, crashes, outages, before, seed)
+
+
+@pytest.fixture(scope="module")
+def implied_of_private():
+    return asyncio.run(undisturbed(PRIVATE))
+
+
+def test_what_is_private_is_what_was_made_of_something_private(implied_of_private):
+    assert [b"partners" in o for o in implied_of_private["objects"]] == [True, True, False]
+    assert [b'"svom"' in e for e in implied_of_private["events"]] == [False, True]
+    private = [(b"ZTF26rival" in p, b"partners" in p) for p in implied_of_private["pairs"]]
+    assert sorted(private) == [(False, False), (True, True)]
+
+
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None)
+@disturbances_of(PRIVATE)
+def test_any_order_leaves_one_state_of_audiences(
+    implied_of_private, order, repeats, where, n_workers, crashes, outages, before, seed
+):
+    holds(implied_of_private, order, repeats, where, n_workers, crashes, outages, before, seed)
 
 
 @pytest.mark.slow
@@ -188,5 +221,5 @@ async def test_a_worker_that_lost_its_partitions_and_goes_on_changes_nothing(imp
             await zombie.follow(1000)
             await zombie.rank()
         await cluster.finish()
-        assert notices_of(cluster) == current_of(store)
+        assert_told_what_is_public(cluster, store)
         assert state_of(store) == implied

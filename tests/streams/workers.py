@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 from sqlalchemy.exc import OperationalError
 
+from correlator.audience import PUBLIC_READER
 from correlator.event import event_of
 from correlator.filters import read_filter
 from correlator.policy import DAY_S, Policy
@@ -165,7 +166,7 @@ class Cluster:
             self.log.create_topic(topic.name, self.settings.partitions_of(topic))
         self.slots = [
             (topic, p)
-            for topic in ("notices.raw", "optical.alerts", "pairs", "coincidences", "dead_letter")
+            for topic in ("notices.raw", "optical.alerts", "pairs", "revisions", "dead_letter")
             for p in range(self.settings.partitions_of(self._topics[topic]))
         ]
         self.workers = [None] * n_workers
@@ -301,7 +302,7 @@ def sent_to(cluster, name):
 
 def would_be_sent(store, said):
     """The same as the store selects it."""
-    sent = store.coincidences.sent(read_filter(said))
+    sent = store.coincidences.sent(read_filter(said), reader=PUBLIC_READER)
     return {
         (f"{s.revision.coincidence_id}/{s.revision.case}", s.revision.revision): s.passes
         for s in sent
@@ -314,9 +315,20 @@ def assert_subscribers_have_what_would_be_sent(cluster, wanted=WANTED):
 
 
 def current_of(store):
-    """The same as the store has it."""
+    """The same as the store has it, of what is public."""
     current = store.coincidences.current(include_gone=True)
-    return {f"{r.coincidence_id}/{r.case}".encode(): (r.revision, str(r.state)) for r in current}
+    return {
+        f"{r.coincidence_id}/{r.case}".encode(): (r.revision, str(r.state))
+        for r in current
+        if not r.audience
+    }
+
+
+def assert_told_what_is_public(cluster, store):
+    """Everybody knows what is public; of what was public only that it is gone."""
+    told, public = notices_of(cluster), current_of(store)
+    assert {key: told[key] for key in public} == public
+    assert {state for key, (_, state) in told.items() if key not in public} <= {"retracted"}
 
 
 def state_of(store):
