@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from correlator.audience import OPERATOR, Reader
 from correlator.batch import JoinedPair, JoinOptions, OnsetRule, join, onset_unix_s
 from correlator.errors import ConfigurationError, MalformedPacketError
 from correlator.notice import Notice
@@ -17,6 +19,7 @@ from correlator.service.alert_row import alert_row
 from correlator.service.archive import Archive, files_under, read_alerts, read_notice_file
 from correlator.service.join_fields import compile_where
 from correlator.service.progress import tracked
+from correlator.service.source_audiences import NO_AUDIENCES, SourceAudiences
 from ingest_vo.reader import to_notice
 
 Row = dict[str, Any]
@@ -38,6 +41,7 @@ COLUMNS = pa.schema(
 """The contract's columns of ``correlator join``."""
 
 _FORMATS = (".csv", ".parquet", ".ecsv")
+_NOT_YOURS = "a packet that may not be for you (--audience) cannot be read"
 _OF_THE_ALERT = (
     "survey", "ra_deg", "dec_deg", "band", "mag_ab", "is_positive", "n_history",
     "n_limits", "real_bogus", "solar_system_name", "solar_system_sep_arcsec", "star_score",
@@ -46,9 +50,21 @@ _OF_THE_ALERT = (
 
 
 def joined_rows(
-    alerts: Iterable[Path], notices: Iterable[Path], options: JoinOptions, where: str | None
+    alerts: Iterable[Path],
+    notices: Iterable[Path],
+    options: JoinOptions,
+    where: str | None,
+    audiences: SourceAudiences = NO_AUDIENCES,
+    reader: Reader = OPERATOR,
 ) -> tuple[list[Row], list[str]]:
     """Rows of the cross-match, sorted by notice and alert, and what could not be read.
+
+    What is not for the reader is as if it were not there.
+
+    Parameters
+    ----------
+    audiences
+        Who may read what is in the files.
 
     Raises
     ------
@@ -56,10 +72,14 @@ def joined_rows(
         The filter is none, or names no column.
     """
     keep = compile_where(where) if where else None
-    archive = Archive()
-    read = list(tracked(read_alerts(alerts, archive), "Reading alerts"))
-    refusals = [refusal.reason for refusal in archive.refusals]
-    matched = _notices(notices, refusals)
+    archive = Archive(audiences=audiences)
+    found = tracked(read_alerts(alerts, archive), "Reading alerts")
+    read = [alert for alert in found if reader.may_read(alert.audience)]
+    matched = [n for n in _notices(notices, archive) if reader.may_read(n.audience)]
+    refusals = [
+        refusal.reason if reader.may_read(refusal.audience) else _NOT_YOURS
+        for refusal in archive.refusals
+    ]
     rows = [
         _row(pair)
         for pair in join(read, matched, options)
@@ -95,13 +115,16 @@ def write_table(rows: list[Row], out: Path) -> None:
             _ecsv(table, out)
 
 
-def _notices(paths: Iterable[Path], refusals: list[str]) -> list[Notice]:
+def _notices(paths: Iterable[Path], archive: Archive) -> list[Notice]:
     notices = []
     for path in tracked(files_under(paths, (".xml", ".json")), "Reading notices"):
+        packet = read_notice_file(path)
         try:
-            notices.append(to_notice(read_notice_file(path), path.name))
+            notice = to_notice(packet, path.name)
         except MalformedPacketError as error:
-            refusals.append(str(error))
+            archive.refuse(path.name, str(error), error.rule, packet)
+        else:
+            notices.append(replace(notice, audience=archive.audiences.of_notice(notice)))
     return notices
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from rich.table import Table
 
+from correlator.audience import OPERATOR, Reader
 from correlator.policy import DAY_S
 from correlator.service.commands.options import plain
 from correlator.service.console import stdout_console
 from correlator.service.replay import ReplayResult
+from correlator.service.results import results_for
 from correlator.service.times import iso_utc
 from correlator.target import Target
 
 _SHOWN = 10
 
 
-def print_lists(result: ReplayResult) -> None:
-    """Print the target list of each science case, and what came in."""
+def print_lists(result: ReplayResult, reader: Reader = OPERATOR) -> None:
+    """Print the target list of each science case as a reader may read it, and what came in."""
     console = stdout_console()
-    for case, targets in result.results.targets.items():
+    for case, targets in results_for(result.results, reader).targets.items():
         console.print(_table(case, targets))
         if len(targets) > _SHOWN:
             console.print(f"  ... and {len(targets) - _SHOWN} more")

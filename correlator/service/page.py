@@ -66,7 +66,7 @@ def create_page(store: Store, author: Author = UNNAMED_AUTHOR) -> FastAPI:
             raise HTTPException(404, f"no revision {revision}")
         try:
             _check_public(store, coincidence_id, case)
-            xml = VOEventDesk(store, author).find(coincidence_id, case, revision)
+            xml = VOEventDesk(store, author).find(coincidence_id, case, revision, PUBLIC_READER)
         except NoVOEventError as error:
             raise HTTPException(404, str(error)) from error
         return Response(xml, media_type="application/xml")

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from correlator.audience import OPERATOR, Reader
 from correlator.policy import Policy
 from correlator.service.archive import Archive, Delivery
 from correlator.service.progress import tracked
@@ -86,9 +87,9 @@ async def replay(
     return ReplayResult(results, _report(archive, store, tally, as_of, seconds))
 
 
-def write_replay(result: ReplayResult, store: Store, out: Path) -> None:
-    """Write what a replay left behind as JSON lines, and its report."""
-    write_results(result.results, store, out)
+def write_replay(result: ReplayResult, store: Store, out: Path, reader: Reader = OPERATOR) -> None:
+    """Write what a replay left behind and a reader may read as JSON lines, and its report."""
+    write_results(result.results, store, out, reader)
     (out / "report.json").write_bytes(orjson.dumps(result.report, option=orjson.OPT_INDENT_2))
 
 

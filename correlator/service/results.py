@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from correlator.audience import Reader
 from correlator.joint import JointEvent, joint_events
 from correlator.policy import Policy
 from correlator.priority import Visibility
@@ -75,6 +76,30 @@ def _results(
     return Results(as_of_unix_s, held, lists, tuple(joint))
 
 
+def results_for(results: Results, reader: Reader) -> Results:
+    """What of some results is for a reader; ranks are among all candidates all the same."""
+    if reader.reads_all:
+        return results
+    may_read = reader.may_read
+    rankings = (
+        replace(
+            r,
+            candidates=tuple(c for c in r.candidates if may_read(c.audience)),
+            coincidences=tuple(c for c in r.coincidences if may_read(c.audience)),
+        )
+        for r in results.rankings
+    )
+    return Results(
+        results.as_of_unix_s,
+        tuple(r for r in rankings if r.candidates),
+        {
+            case: tuple(t for t in targets if may_read(t.audience))
+            for case, targets in results.targets.items()
+        },
+        tuple(joint for joint in results.joint_events if may_read(joint.audience)),
+    )
+
+
 def stored_joint_events(store: Store, policy: Policy) -> list[JointEvent]:
     """The joint events that the stored events imply, by id."""
     near = [
@@ -95,11 +120,12 @@ def visibilities_of(store: Store, site: Site, as_of_unix_s: float) -> dict[str, 
     return dict(zip(places, visibilities(ra, dec, site, as_of_unix_s), strict=True))
 
 
-def write_results(results: Results, store: Store, out: Path) -> None:
-    """Write what a store implies as JSON lines, each file sorted by id."""
+def write_results(results: Results, store: Store, out: Path, reader: Reader) -> None:
+    """Write what a store implies, and a reader may read, as JSON lines sorted by id."""
     out.mkdir(parents=True, exist_ok=True)
-    events = sorted(store.events.all(), key=lambda e: e.event_key)
-    pairs = sorted(store.pairs.all_live(), key=lambda p: p.coincidence_id)
+    results = results_for(results, reader)
+    events = sorted(store.events.all(reader), key=lambda e: e.event_key)
+    pairs = sorted(store.pairs.all_live(reader), key=lambda p: p.coincidence_id)
     coincidences = [c for r in results.rankings for c in r.coincidences]
     coincidences.sort(key=lambda c: (c.pair.coincidence_id, c.case))
     targets = [t for case in sorted(results.targets) for t in results.targets[case]]

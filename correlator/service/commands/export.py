@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from correlator.audience import Reader
 from correlator.errors import ConfigurationError
 from correlator.service.commands.options import (
     UtcTime,
+    reader_options,
     site_of,
     site_option,
     store_option,
@@ -25,7 +27,10 @@ from storage.store import Store
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the files.")
 @click.option("--as-of", "as_of", type=UtcTime(), help="Rank at this time; default: latest alert.")
 @site_option
-def export(store_url: str | None, out: Path, as_of: float | None, site: str | None) -> None:
+@reader_options
+def export(
+    store_url: str | None, out: Path, as_of: float | None, site: str | None, reader: Reader
+) -> None:
     """Write events, pairs, rankings, coincidences and targets as JSON lines.
 
     The same files, byte for byte, that a replay of the same packets writes.
@@ -40,4 +45,4 @@ def export(store_url: str | None, out: Path, as_of: float | None, site: str | No
             raise ConfigurationError("the store holds no alerts: say --as-of")
         place = site_of(site or settings.site)
         seen = visibilities_of(store, place, at) if place else None
-        write_results(results_of(store, settings.policy(), at, seen), store, out)
+        write_results(results_of(store, settings.policy(), at, seen), store, out, reader)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from correlator.audience import Reader
 from correlator.errors import ConfigurationError, FilterError
 from correlator.filters import Filter, filter_id, read_filter, text_of
 from correlator.filters.json_form import MAX_LENGTH
@@ -19,6 +20,7 @@ from correlator.service.commands.options import (
     json_option,
     plain,
     print_json,
+    reader_options,
     store_option,
     store_url_of,
 )
@@ -92,6 +94,7 @@ def check_command(filter_or_file: str, as_json: bool) -> None:
 @click.option(
     "--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Rows at most."
 )
+@reader_options
 @store_option
 @json_option
 def run_command(
@@ -99,6 +102,7 @@ def run_command(
     since: float | None,
     until: float | None,
     limit: int,
+    reader: Reader,
     store_url: str | None,
     as_json: bool,
 ) -> None:
@@ -110,8 +114,9 @@ def run_command(
     """
     tree = filter_named(filter_or_file)
     with Store.open(store_url_of(store_url), migrate=False) as store:
-        n_sent = store.coincidences.count_sent(tree, since, until)
-        rows = [sent_row(one) for one in store.coincidences.sent(tree, since, until, limit)]
+        n_sent = store.coincidences.count_sent(tree, since, until, reader=reader)
+        found = store.coincidences.sent(tree, since, until, limit, reader=reader)
+    rows = [sent_row(one) for one in found]
     if as_json:
         print_json(
             {

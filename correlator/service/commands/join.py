@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
+from correlator.audience import Reader
 from correlator.batch import JoinOptions, OnsetRule, Versions
 from correlator.errors import ConfigurationError
-from correlator.service.commands.options import json_option, print_json
+from correlator.service.commands.options import json_option, print_json, reader_options
 from correlator.service.joined import check_table_file, joined_rows, write_table
+from correlator.service.settings import Settings
 
 _PARTLY_DONE = 3
 
@@ -90,6 +92,7 @@ class Days(click.ParamType):
     type=click.Path(dir_okay=False, path_type=Path),
     help="Result: .csv, .parquet or .ecsv.",
 )
+@reader_options
 @json_option
 def join_command(
     alerts: tuple[Path, ...],
@@ -103,6 +106,7 @@ def join_command(
     include_tests: bool,
     where: str | None,
     out: Path | None,
+    reader: Reader,
     as_json: bool,
 ) -> None:
     """Cross-match alerts with notices: one row for each pair inside region and window.
@@ -125,7 +129,8 @@ def join_command(
         )
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
-    rows, refusals = joined_rows(alerts, notices, options, where)
+    audiences = Settings().source_audiences()
+    rows, refusals = joined_rows(alerts, notices, options, where, audiences, reader)
     if out is not None:
         write_table(rows, out)
     if as_json:

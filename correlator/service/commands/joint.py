@@ -5,7 +5,14 @@ from __future__ import annotations
 import click
 from rich.table import Table
 
-from correlator.service.commands.options import json_option, print_json, store_option, store_url_of
+from correlator.audience import Reader
+from correlator.service.commands.options import (
+    json_option,
+    print_json,
+    reader_options,
+    store_option,
+    store_url_of,
+)
 from correlator.service.console import stdout_console
 from correlator.service.results import stored_joint_events
 from correlator.service.rows import Row, joint_row
@@ -15,14 +22,16 @@ from storage.store import Store
 
 @click.command("joint")
 @json_option
+@reader_options
 @store_option
-def joint(as_json: bool, store_url: str | None) -> None:
+def joint(as_json: bool, reader: Reader, store_url: str | None) -> None:
     """List the joint events: members, overlap of their places, false-alarm rate.
 
     Example: correlator joint --json
     """
     with Store.open(store_url_of(store_url), migrate=False) as store:
-        rows = [joint_row(found) for found in stored_joint_events(store, Settings().policy())]
+        known = stored_joint_events(store, Settings().policy())
+    rows = [joint_row(found) for found in known if reader.may_read(found.audience)]
     if as_json:
         print_json(rows)
     else:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import click
 
+from correlator.audience import Reader
 from correlator.service.archive import archive_files, read_archive
 from correlator.service.commands.options import (
     UtcTime,
     json_option,
     paths_argument,
     print_json,
+    reader_options,
     site_of,
     site_option,
     store_option,
@@ -60,6 +62,7 @@ class Speed(click.ParamType):
 @click.option("--as-of", "as_of", type=UtcTime(), help="Rank at this time; default: last packet.")
 @click.option("--include-tests", is_flag=True, help="Let tests, mocks and drills reach the join.")
 @site_option
+@reader_options
 @json_option
 def replay_command(
     paths: tuple[Path, ...],
@@ -70,6 +73,7 @@ def replay_command(
     as_of: float | None,
     include_tests: bool,
     site: str | None,
+    reader: Reader,
     as_json: bool,
 ) -> None:
     """Stream archived packets (files or folders) through the pipeline in event-time order.
@@ -87,10 +91,10 @@ def replay_command(
     policy = replace(policy, include_tests=include_tests or policy.include_tests)
     result = asyncio.run(replay_archive(archive, store, policy, options))
     if out is not None:
-        write_replay(result, store, out)
+        write_replay(result, store, out, reader)
     if as_json:
         print_json(result.report)
     else:
-        print_lists(result)
+        print_lists(result, reader)
     if result.report["refused"]:
         sys.exit(_PARTLY_DONE)

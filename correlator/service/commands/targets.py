@@ -10,11 +10,13 @@ from typing import Any
 import click
 from rich.table import Table
 
+from correlator.audience import Reader
 from correlator.policy import Policy
 from correlator.service.commands.options import (
     columns_of,
     plain,
     print_json,
+    reader_options,
     site_of,
     site_option,
     store_option,
@@ -45,8 +47,11 @@ _TOM = {"name": "object_key", "ra": "ra_deg", "dec": "dec_deg"}
     show_default=True,
     type=click.Choice(["table", "json", "csv", "tom-csv", "ecsv", "votable"]),
 )
+@reader_options
 @store_option
-def targets(cases: tuple[str, ...], site: str | None, form: str, store_url: str | None) -> None:
+def targets(
+    cases: tuple[str, ...], site: str | None, form: str, reader: Reader, store_url: str | None
+) -> None:
     """Print the ranked target lists.
 
     Example: correlator targets --case kilonova --site palomar --format csv
@@ -55,7 +60,9 @@ def targets(cases: tuple[str, ...], site: str | None, form: str, store_url: str 
     rows = [
         target_row(target)
         for case in cases or _CASES
-        for target in seen_from(store, store.targets.list(case), site_of(site or Settings().site))
+        for target in seen_from(
+            store, store.targets.list(case, reader=reader), site_of(site or Settings().site)
+        )
     ]
     _PRINTERS[form](rows)
 
