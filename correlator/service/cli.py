@@ -31,6 +31,7 @@ _COMMANDS = {
     "targets": "targets:targets",
     "filters": "filters:filters",
     "subscriptions": "subscriptions:subscriptions",
+    "listen": "listen:listen",
     "joint": "joint:joint",
     "voevent": "voevent:voevent",
     "coincidence": "coincidence:coincidence",

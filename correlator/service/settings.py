@@ -99,6 +99,14 @@ class Settings(BaseSettings):
         300.0, ge=30.0, description="silence after which the client is made anew [s]"
     )
 
+    reader_servers: str | None = Field(None, description="HOST:PORT where `listen` reads notices")
+    reader_username: str | None = Field(None, description="who we are there")
+    reader_password: SecretStr | None = Field(None, description="our password there")
+    reader_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] | None = Field(
+        None, description="protocol of that broker; sasl_ssl with a username"
+    )
+    reader_ca_file: Path | None = Field(None, description="certificates that sign that broker's")
+
     fetch_maps: bool = Field(True, description="fetch the sky maps that notices name by URL")
     map_hosts: tuple[str, ...] = Field(
         MAP_HOSTS, description="hosts that sky maps may come from, a JSON list of names"
