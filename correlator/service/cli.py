@@ -37,6 +37,7 @@ _COMMANDS = {
     "coincidence": "coincidence:coincidence",
     "schema": "schema:schema",
     "export": "export:export",
+    "push": "push:push",
     "catalogs": "catalogs:catalogs",
     "orbits": "orbits:orbits",
     "simulate": "simulate:simulate",

@@ -124,6 +124,9 @@ class Settings(BaseSettings):
     cds_table: str = Field(SIMBAD, description="whom it asks: simbad, or vizier:TABLE")
     cds_timeout_s: float = Field(20.0, gt=0.0, description="longest wait for one answer of it")
 
+    skyportal_token: SecretStr | None = Field(None, description="our token at a SkyPortal")
+    hermes_token: SecretStr | None = Field(None, description="our token at Hermes")
+
     author_ivorn: str = Field(
         UNNAMED_AUTHOR.ivorn, pattern=r"^ivo://[^#\s]+$", description="who sends our VOEvents"
     )
