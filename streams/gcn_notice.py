@@ -48,15 +48,17 @@ _REF_TYPES = {
 """As GCN's core has them (``GRB, GW, neutrino``), and what it has no word for."""
 
 
-class _Survey(NamedTuple):
+class Survey(NamedTuple):
+    """A survey as BOOM and SkyPortal call its parts; filters are the prefix and the band."""
+
     telescope: str
     instrument: str
     filter_prefix: str
 
 
 _SURVEYS = {
-    "ztf": _Survey("Palomar 1.2m Oschin", "ZTF", "ztf"),
-    "lsst": _Survey("Simonyi Survey Telescope", "LSSTCam", "lsst"),
+    "ztf": Survey("Palomar 1.2m Oschin", "ZTF", "ztf"),
+    "lsst": Survey("Simonyi Survey Telescope", "LSSTCam", "lsst"),
 }
 """Telescopes, cameras and filters as BOOM and SkyPortal call them."""
 
@@ -194,9 +196,13 @@ def _followed(event: EventRecord) -> Json:
     }
 
 
-def _survey_of(block: CoincidenceBlock) -> _Survey:
-    name = block.object.survey
-    return _SURVEYS.get(name, _Survey(name, name, name))
+def survey_named(name: str) -> Survey:
+    """What is known of a survey; of one that we do not know, its name."""
+    return _SURVEYS.get(name, Survey(name, name, name))
+
+
+def _survey_of(block: CoincidenceBlock) -> Survey:
+    return survey_named(block.object.survey)
 
 
 def _data(block: CoincidenceBlock, body: Coincidence | None, events: Sequence[EventRecord]) -> Json:
