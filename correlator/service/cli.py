@@ -38,6 +38,7 @@ _COMMANDS = {
     "schema": "schema:schema",
     "export": "export:export",
     "push": "push:push",
+    "hermes": "hermes:hermes",
     "catalogs": "catalogs:catalogs",
     "orbits": "orbits:orbits",
     "simulate": "simulate:simulate",

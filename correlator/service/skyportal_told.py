@@ -118,7 +118,7 @@ def coincidences_told(
             continue  # published since, for the next time
         is_chosen = chosen[revision.coincidence_id][2] == revision.case
         if is_chosen and (include_tests or not _is_test(revision.event_key)):
-            told = _told(store, reader, revision)
+            told = told_of(store, reader, revision)
             if told is not None:
                 yield told
 
@@ -132,8 +132,8 @@ def _weight(revision: CoincidenceRevision) -> tuple[bool, float, str]:
     return body is not None, 0.0 if body is None else body.priority.value, revision.case
 
 
-def _told(store: Store, reader: Reader, revision: CoincidenceRevision) -> Told | None:
-    """All of a revision; None where nothing is known any more of what was published."""
+def told_of(store: Store, reader: Reader, revision: CoincidenceRevision) -> Told | None:
+    """A revision with all of it; None where nothing is known any more of what was published."""
     body = revision.body
     if body is None:
         history = store.by_key.history(reader, revision.coincidence_id, revision.case)

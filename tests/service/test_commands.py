@@ -21,6 +21,7 @@ COMMANDS = [
     ["demo"], ["up"], ["replay"], ["join"], ["joint"], ["notice"], ["alert"], ["map"],
     ["targets"],
     ["ingest", "optical"], ["ingest", "gcn"],
+    ["push"], ["push", "skyportal"], ["hermes"],
     ["check"], ["simulate", "night"], ["db", "upgrade"], ["db", "check"],
 ]  # fmt: skip
 
