@@ -72,13 +72,18 @@ class Night:
         self._go_on(3)
 
     def notices(self) -> list[bytes]:
-        """Every revision of the counterpart's coincidence, as the topics have it."""
+        """The first, the last active and the last revision of the counterpart's coincidence."""
         coincidence_id = self.lists[0][0]["coincidence_id"]
         asked = ("coincidence", coincidence_id, "--case", self.case, "--store", self.store)
         last = said_by(*asked)
-        numbers = range(1, json.loads(last)["record_number"])
+        numbers = 1, json.loads(last)["record_number"] - 1
         earlier = [said_by(*asked, "--revision", str(number)) for number in numbers]
         return [said.encode() for said in (*earlier, last)]
+
+    def token(self) -> str:
+        """A new token of a reader."""
+        asked = ("tokens", "create", "tom", "--scope", "read", "--store", self.store)
+        return said_by(*asked).strip()
 
     def _go_on(self, n_parts: int) -> None:
         """Replay what is left of so many parts."""
@@ -89,15 +94,17 @@ class Night:
             self.lists.append(json.loads(said_by("targets", *asked)))
 
     @contextmanager
-    def served(self):
-        """The REST interface over the store; gives its address."""
+    def served(self, **settings: str):
+        """The REST interface over the store, with some settings; gives its address."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         address = f"http://127.0.0.1:{port}"
         log = (self._folder / "serve.log").open("w")
         asked = ["serve", "--store", self.store, "--host", "127.0.0.1", "--port", str(port)]
-        server = subprocess.Popen([command(), *asked], stdout=log, stderr=log)
+        server = subprocess.Popen(
+            [command(), *asked], stdout=log, stderr=log, env={**os.environ, **settings}
+        )
         try:
             _wait_for(f"{address}/api/v1/status", server)
             yield address

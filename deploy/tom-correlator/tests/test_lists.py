@@ -190,11 +190,12 @@ def test_what_is_retired_and_not_known_makes_no_target(loopback, query, item):
 
 
 def test_a_row_that_breaks_a_rule_is_told_and_the_rest_is_taken(loopback, query, item, caplog):
-    loopback.lists(item, numbered(item, 2, ra_deg=400.0), numbered(item, 3, object_key=None))
+    strange = [{"ra_deg": 400.0}, {"object_key": None}, {"priority_terms": 3}, {"catalogs": [3]}]
+    loopback.lists(item, *(numbered(item, n, **bad) for n, bad in enumerate(strange, start=2)))
     run(query)
     assert [target.name for target in Target.objects.all()] == ["ZTF26kncwcpc"]
     told = [record.message for record in caplog.records if record.levelname == "ERROR"]
-    assert len(told) == 2
+    assert len(told) == len(strange)
     assert "ra is of [0, 360] deg, not 400.0" in told[0]
 
 
@@ -283,6 +284,16 @@ def test_a_refusal_is_told_and_changes_nothing(loopback, query, item, caplog, an
     assert extras("ZTF26kncwcpc") == before
     assert said in caplog.text
     assert "underlying query service" in caplog.text
+
+
+def test_a_token_is_for_its_service_alone(loopback, query):
+    elsewhere = loopback.address.replace("127.0.0.1", "localhost")
+    loopback.says("targets", (302, b"", {"Location": f"{elsewhere}/api/v1/caught"}))
+    run(query)
+    assert [(path, token) for path, _, token in loopback.asked] == [
+        ("/api/v1/targets", "Token secret"),
+        ("/api/v1/caught", None),
+    ]
 
 
 def test_whoever_is_asked_to_wait_waits(loopback, query, item, monkeypatch):

@@ -10,7 +10,7 @@ from django.db import OperationalError
 from tom_alertstreams.alertstreams.alertstream import get_alert_streams
 from tom_targets.models import Target, TargetList
 
-from tom_correlator import alert_stream, handlers
+from tom_correlator import alert_stream, handlers, targets
 from tom_correlator.handlers import save_target
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +115,24 @@ def test_a_target_that_people_know_by_another_name_is_the_same(revisions):
     assert extras("AT 2026abc")["status"] == "active"
 
 
+def test_of_two_processes_that_make_a_target_at_once_both_are_right(revisions, monkeypatch):
+    name = json.loads(revisions[0])["event_name"][0]
+    found = targets.find_target
+    calls = []
+
+    def too_early(wanted):
+        calls.append(wanted)
+        if len(calls) == 1:
+            Target.objects.create(name=name, type="SIDEREAL", ra=1.0, dec=2.0)
+            return None
+        return found(wanted)
+
+    monkeypatch.setattr(targets, "find_target", too_early)
+    save_target(message(revisions[0]))
+    assert extras(name)["status"] == "active"
+    assert Target.objects.count() == 1
+
+
 def test_the_better_of_two_coincidences_has_the_extras(revisions):
     better = json.loads(revisions[0])
     better["coincidence"] |= {"coincidence_id": "other", "event_key": "fermi-gbm:1"}
@@ -168,6 +186,20 @@ def test_a_name_of_tns_becomes_an_alias_and_none_is_made_up(revisions):
         (lambda n: _with(n, "object", "object_key", "ztf:" + "x" * 101), "at most 100"),
         (lambda n: _with(n, "light", "ra_deg", 360.5), "ra is of"),
         (lambda n: _with(n, "light", "dec_deg", "12"), "dec is of"),
+        (lambda n: _with(n, "place", "priority_terms", [3]), "of another kind than documented"),
+        (lambda n: _with(n, "surroundings", "catalogs", ["tns"]), "of another kind"),
+        (lambda n: _with(n, "place", "priority", {}), "priority is a text or a number"),
+        (
+            lambda n: json.dumps(
+                n | {"coincidence": n["coincidence"] | {"revision": "2"}}
+            ).encode(),
+            "counts revisions",
+        ),
+        (
+            lambda n: json.dumps(n | {"coincidence": n["coincidence"] | {"state": None}}).encode(),
+            "has a state",
+        ),
+        (lambda n: None, "NoneType"),
     ],
 )
 def test_a_notice_that_cannot_be_read_is_told_and_passed_over(revisions, caplog, change, rule):

@@ -22,15 +22,31 @@ def address(night):
         yield address
 
 
+def query_of_case():
+    return DataServiceQuery.objects.create(
+        name="kilonovae", data_service="Correlator", parameters={"case": CASE, "limit": 50}
+    )
+
+
 def extras(target):
     return dict(target.targetextra_set.values_list("key", "value"))
 
 
+def test_a_token_opens_what_the_service_keeps_for_its_readers(night, settings, caplog):
+    query = query_of_case()
+    with night.served(CORRELATOR_API_ANONYMOUS="false") as address:
+        settings.DATA_SERVICES = {"Correlator": {"base_url": address}}
+        call_command("rundataquery", str(query.id))
+        assert "a token is needed" in caplog.text
+        assert not Target.objects.exists()
+        settings.DATA_SERVICES["Correlator"]["api_key"] = night.token()
+        call_command("rundataquery", str(query.id))
+        assert Target.objects.count() == 1
+
+
 def test_priority_and_retraction_reach_the_tom(night, address, settings):
     settings.DATA_SERVICES = {"Correlator": {"base_url": address}}
-    query = DataServiceQuery.objects.create(
-        name="kilonovae", data_service="Correlator", parameters={"case": CASE, "limit": 50}
-    )
+    query = query_of_case()
     (first,) = night.lists[0]
     call_command("rundataquery", str(query.id))
     (target,) = Target.objects.all()

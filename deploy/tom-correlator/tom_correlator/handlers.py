@@ -34,7 +34,7 @@ def save_target(message: Any) -> None:
             raise BadRowError("notice: is a JSON object, and this is none")
         _check_version(notice.get("$schema"))
         row = row_of_notice(notice)
-    except (BadRowError, KeyError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         logger.error("%s: the notice cannot be read: %s", place, error)
         return
     save_row(row, Origin.NOTICE, _groups())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -34,6 +35,18 @@ class BadRowError(ValueError):
     """A row breaks a rule; the text has the record, the rule and the value."""
 
 
+@contextmanager
+def _documented(record: str) -> Iterator[None]:
+    """Call what is not as it is documented a row that breaks a rule."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError) as error:
+        raise BadRowError(
+            f"{record}: a part is of another kind than documented: {error}"
+        ) from error
+
+
+@_documented("target")
 def row_of_target(target: Json, updated_at: str) -> Row:
     """The row of an item of ``/targets``.
 
@@ -77,6 +90,7 @@ def row_of_target(target: Json, updated_at: str) -> Row:
     )
 
 
+@_documented("notice")
 def row_of_notice(notice: Json) -> Row:
     """The row of a notice of the topics ``coincidence.*``.
 
@@ -102,7 +116,7 @@ def row_of_notice(notice: Json) -> Row:
         priority_reason=_reasons(place.get("priority_terms")),
         rank=place.get("rank"),
         case=block.get("case"),
-        event_id=", ".join(str(event.get("event_id")) for event in events) or None,
+        event_id=_event_id(block.get("event_key")),
         event_key=block.get("event_key"),
         mission=", ".join(str(event.get("mission")) for event in events) or None,
         event_time=evidence.get("event_time"),
@@ -131,8 +145,11 @@ def _row(object_key: Any, ra_deg: Any, dec_deg: Any, aliases: list[str], **extra
     name = _name_of(object_key)
     place = {"ra": _degrees(name, "ra", ra_deg, 0.0, 360.0)}
     place["dec"] = _degrees(name, "dec", dec_deg, -90.0, 90.0)
-    if not isinstance(extras["status"], str):
-        raise BadRowError(f"{name}: has a state, not {extras['status']!r}")
+    for key, value in extras.items():
+        if value is not None and not isinstance(value, (str, int, float)):
+            raise BadRowError(f"{name}: {key} is a text or a number, not {value!r}")
+    if not isinstance(extras["status"], str) or isinstance(extras.get("revision"), str):
+        raise BadRowError(f"{name}: has a state, and counts revisions, not {extras!r}")
     said = {"viable": extras["status"] == ACTIVE, "object_key": object_key, **extras}
     return {"name": name, **place, **extras_of(said), "aliases": aliases}
 

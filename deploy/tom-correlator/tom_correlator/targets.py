@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from django.contrib.auth.models import Group
-from django.db import transaction
-from django.db.models import Q
+from django.db import IntegrityError, transaction
 from tom_targets.models import Target, TargetList, TargetName
 
 from tom_correlator.rows import ACTIVE, EXTRAS, Row, extras_of
@@ -34,7 +33,8 @@ class Origin(Enum):
 
 def find_target(name: str) -> Target | None:
     """The target of a name or alias; None when the TOM has none."""
-    return Target.objects.filter(Q(name=name) | Q(aliases__name=name)).first()
+    named = Target.objects.filter(name=name).first()
+    return named or Target.objects.filter(aliases__name=name).first()
 
 
 def new_target(row: Row) -> Target:
@@ -63,12 +63,15 @@ def save_row(row: Row, origin: Origin, groups: Iterable[str] = ()) -> Target | N
         None when nothing is to be had of it.
     """
     target = find_target(row["name"])
+    if target is None and is_creatable(row):
+        try:
+            target = new_target(row)
+            target.save(extras=new_extras(row))
+            settle(target, row, groups)
+        except IntegrityError:  # another process was quicker
+            target = find_target(row["name"])
     if target is not None:
         refresh(target, row, origin)
-    elif is_creatable(row):
-        target = new_target(row)
-        target.save(extras=new_extras(row))
-        settle(target, row, groups)
     if target is not None:
         add_aliases(target, row["aliases"])
     return target
@@ -133,7 +136,7 @@ def _is_outdated(held: dict[str, str], row: Row) -> bool:
     """Whether a revision comes after a later one of the same coincidence."""
     same = all(held.get(key) == str(row[key]) for key in ("case", "coincidence_id"))
     known, said = held.get("revision"), row["revision"]
-    return same and said is not None and known is not None and int(known) > said
+    return same and said is not None and _number(known) > said
 
 
 def _is_said_by(held: dict[str, str], row: Row, origin: Origin) -> bool:
