@@ -1,6 +1,7 @@
 """``correlator db``: the diagram, what is old, and its room."""
 
 import json
+from shutil import copyfile
 
 import pytest
 from click.testing import CliRunner
@@ -14,13 +15,19 @@ from tests.builders import T0_UNIX_S, an_alert
 from tests.storage.writers import put_alerts
 
 
-@pytest.fixture
-def url(tmp_path):
-    said = f"sqlite:///{tmp_path}/store.sqlite"
-    with Store.open(said) as store:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    path = tmp_path_factory.mktemp("made") / "store.sqlite"
+    with Store.open(f"sqlite:///{path}") as store:
         put_alerts(store, an_alert("1", "old", time_unix_s=T0_UNIX_S - 100 * DAY_S))
         put_alerts(store, an_alert("1", "latest", time_unix_s=T0_UNIX_S))
-    return said
+    return path
+
+
+@pytest.fixture
+def url(made, tmp_path):
+    copyfile(made, tmp_path / "store.sqlite")
+    return f"sqlite:///{tmp_path}/store.sqlite"
 
 
 def run(*words, fails=False):

@@ -1,6 +1,7 @@
 """``correlator tokens``: made, listed, revoked."""
 
 import json
+from shutil import copyfile
 
 import pytest
 from click.testing import CliRunner
@@ -10,11 +11,17 @@ from correlator.service.cli import correlator
 from storage.store import Store
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    path = tmp_path_factory.mktemp("made") / "store.sqlite"
+    Store.open(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture
-def url(tmp_path):
-    said = f"sqlite:///{tmp_path}/store.sqlite"
-    Store.open(said).close()
-    return said
+def url(made, tmp_path):
+    copyfile(made, tmp_path / "store.sqlite")
+    return f"sqlite:///{tmp_path}/store.sqlite"
 
 
 def run(url, *words, fails=False):
@@ -70,5 +77,5 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_made(url, words, error):
     done = run(url, *words, fails=True)
     assert isinstance(done.exception, error)
     assert done.stdout == ""
-    with Store.open(url) as store:
+    with Store.open(url, migrate=False) as store:
         assert store.tokens.list() == ()

@@ -9,6 +9,7 @@ import sys
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shutil import copyfile
 from threading import Event, Thread
 
 import pytest
@@ -26,6 +27,20 @@ from storage.upkeep.copies import back_up, restore
 from tests.builders import T0_UNIX_S, a_notice, a_pair_record, an_alert, an_event
 from tests.storage.contents import contents
 from tests.storage.writers import Writer
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """An empty store, made once."""
+    path = tmp_path_factory.mktemp("made") / "events.sqlite"
+    Store.open(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture
+def file_url(made, tmp_path):
+    copyfile(made, tmp_path / "events.sqlite")
+    return f"sqlite:///{tmp_path / 'events.sqlite'}"
 
 
 def step(store: Store, writer: Writer, nth: int) -> None:
@@ -85,7 +100,7 @@ def check_consistent(url: str) -> int:
 
 
 def test_a_copy_that_is_made_beside_a_writer_is_of_one_moment(tmp_path, monkeypatch, file_url):
-    monkeypatch.setattr(sqlite_copy, "PAGES_AT_ONCE", 2)
+    monkeypatch.setattr(sqlite_copy, "PAGES_AT_ONCE", 8)
     remaining = []
     with written(file_url) as done:
         engine = open_engine(file_url)
@@ -153,8 +168,8 @@ def test_what_fails_leaves_no_half_a_copy(tmp_path, file_url, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["events.sqlite"]
 
 
-def test_a_store_without_tables_is_not_copied(tmp_path, file_url):
-    engine = open_engine(file_url)
+def test_a_store_without_tables_is_not_copied(tmp_path):
+    engine = open_engine(f"sqlite:///{tmp_path}/new.sqlite")
     with pytest.raises(ConfigurationError, match="no tables"):
         back_up(engine, tmp_path / "copy")
     engine.dispose()

@@ -14,8 +14,14 @@ from storage.feedback import FeedbackStatus
 from storage.schema import coincidences, tokens
 from storage.tokens import EXPIRY_WARNING_S, Scope
 from tests.builders import a_coincidence
+from tests.storage.contents import emptied
 
 NOW = 1_790_000_000.0
+
+
+@pytest.fixture
+def store(reused_store):
+    return emptied(reused_store)
 
 
 def made(store, **changed):

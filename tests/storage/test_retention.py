@@ -27,13 +27,18 @@ from tests.builders import (
     an_alert,
     an_event,
 )
-from tests.storage.conftest import on_postgresql
-from tests.storage.contents import contents
+from tests.storage.conftest import POSTGRES_URL
+from tests.storage.contents import contents, emptied
 from tests.storage.writers import Writer, objects_of, put_alerts
 
 CUT_UNIX_S = T0_UNIX_S + 30 * DAY_S
 CUT = Cut(CUT_UNIX_S, CUT_UNIX_S)
 OLD, YOUNG = T0_UNIX_S + DAY_S, CUT_UNIX_S + DAY_S
+
+
+@pytest.fixture
+def store(reused_store):
+    return emptied(reused_store)
 
 
 def run(store, cut=CUT, *kinds, is_dry=False, rests=None):
@@ -94,7 +99,10 @@ def filled(store):
 
 
 def test_what_is_old_and_was_never_published_goes_with_everything_of_it(filled):
+    before = contents(filled)
     removed = run(filled)
+    left = contents(filled)
+    assert all(set(left[name]) <= set(rows) for name, rows in before.items())  # and none is changed
     assert removed.counts() == {"pairs": 3, "objects": 2, "alerts": 3, "dead_letters": 0}
     assert keys(filled, objects, "object_id") == {
         "young", "woken", "at-the-cut", "in-young-pair", "in-both", "published", "gone-again",
@@ -156,6 +164,19 @@ def test_objects_at_one_place_are_all_looked_at(store, monkeypatch):
     assert store.counts()["alerts"] == store.counts()["objects"] == 0
 
 
+def test_what_a_joint_coincidence_names_stays_with_the_pairs_of_its_members(store):
+    """The coincidence is of the joint event, its evidence a pair of a member under another id."""
+    member = put_event(store, "1", T0_UNIX_S)
+    put_alerts(store, *(an_alert("1", name, time_unix_s=OLD) for name in ("joint", "other")))
+    for name in ("joint", "other"):
+        put_pair(store, name, member)
+    key = "joint:fermi-gbm:1"
+    found = a_coincidence(event_key=key, object_key="ztf:joint")
+    store.coincidences.publish(key, [found], OLD, "gone")
+    assert run(store) == Removed(pairs=1, objects=1, alerts=1)
+    assert keys(store, pairs, "object_key") == keys(store, objects, "object_key") == {"ztf:joint"}
+
+
 def test_an_event_without_a_time_keeps_its_pairs(store):
     event_key = put_event(store, "1", T0_UNIX_S)
     put_pair(store, "a", event_key)
@@ -212,7 +233,7 @@ def test_objects_are_what_their_alerts_say_while_they_go_and_are_written(shared_
         )
 
 
-@on_postgresql
+@pytest.mark.parametrize("reused_store", [POSTGRES_URL] if POSTGRES_URL else [], indirect=True)
 def test_an_alert_that_goes_while_it_comes_again_is_stored_again(store, monkeypatch):
     """It was found stored, so it was not inserted; then its object went with all its alerts."""
     known = an_alert("1", "again", time_unix_s=OLD)
