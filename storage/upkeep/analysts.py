@@ -51,6 +51,8 @@ _ROWS = {
 VIEWS = tuple(_ROWS)
 """Tables that analysts see."""
 
+_ASK = "give what --sql prints to who runs the server"
+
 _NAME = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
 
 
@@ -85,11 +87,10 @@ def give_role(
                 connection.exec_driver_sql(statement)
         except ProgrammingError as error:
             raise ConfigurationError(
-                f"role {name}: {str(error.orig).splitlines()[0]}: give what --sql prints to who "
-                "runs the server"
+                f"role {name}: {str(error.orig).splitlines()[0]}; {_ASK}"
             ) from error
         if left := _rights(connection, name):
-            raise ConfigurationError(f"role {name} could still {', '.join(left)}")
+            raise ConfigurationError(f"role {name} could still {', '.join(left)}; {_ASK}")
 
 
 def role_sql(

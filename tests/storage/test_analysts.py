@@ -279,6 +279,19 @@ def test_a_role_that_may_do_more_is_refused(role):
 
 
 @pytest.mark.slow
+def test_who_may_make_no_role_is_told_what_to_do(role):
+    store, _, _ = role
+    plain = f"plain_{uuid4().hex[:8]}"
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {plain} LOGIN")
+    engine = create_engine(store.engine.url.set(username=plain), poolclass=NullPool)
+    with pytest.raises(ConfigurationError, match=r"permission denied.*; give what --sql prints"):
+        give_role(engine, "another")
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP ROLE {plain}")
+
+
+@pytest.mark.slow
 def test_what_is_printed_is_what_is_done(role, postgres_server):
     other = f"other_{uuid4().hex[:8]}"
     with Store.open(postgres_server.new_database()) as store:
