@@ -18,7 +18,8 @@ MAX_LIMIT = 10_000
 """Rows of a page."""
 
 MAX_EXAMINED = 50_000
-"""Rows near a region that a page looks at; it then ends early, and the next one goes on."""
+"""Rows near a region, or before a filter, that a page looks at; it then ends early, and the next
+one goes on."""
 
 _MAX_INT = 2**63 - 1
 _MAX_TEXT = 2_000

@@ -40,6 +40,9 @@ class Search:
     place* is in order of ``index_29``: an object whose best position changes while somebody pages
     may come twice or not at all. Every method takes the reader, and gives what they may read.
 
+    A page may end before it is full, where many rows had to be looked at for it; only ``after``
+    tells whether there are more.
+
     Every method raises a `SearchError` for a limit outside [1, 10,000], an ``after`` of another
     list, a text that no row can have, a time that is no number.
     """

@@ -13,7 +13,8 @@ from correlator.filters import filter_of_text, predicate_of
 from storage import schema
 from storage.coincidences import CoincidenceState
 from storage.errors import SearchError
-from storage.search import Region
+from storage.search import MAX_LIMIT, Region
+from storage.search import coincidences as subject
 from tests.builders import (
     T0_UNIX_S,
     a_coincidence,
@@ -181,3 +182,32 @@ def test_names_that_look_like_sql_are_names(store):
     assert store.search.coincidences(OPERATOR, event_key=said, case=said).rows == []
     assert store.search.object(PUBLIC_READER, said) is None
     assert store.search.objects(OPERATOR).rows == []
+
+
+@pytest.mark.parametrize("newest", [False, True])
+def test_a_filter_looks_at_so_many_rows_a_page_whatever_it_lets_pass(
+    published, monkeypatch, newest
+):
+    store, revisions = published
+    monkeypatch.setattr(subject, "WINDOW_ROWS", 7)
+    monkeypatch.setattr(subject, "MAX_EXAMINED", 21)
+    n = len(revisions)
+
+    def pages(text, limit):
+        after = None
+        while True:
+            tree = filter_of_text(text)
+            page = store.search.coincidences(
+                OPERATOR, after=after, limit=limit, newest_first=newest, tree=tree
+            )
+            yield page.rows
+            if page.after is None:
+                return
+            after = page.after
+
+    nothing = list(pages("log_lr > 1e9", 1000))
+    assert not any(nothing)
+    assert len(nothing) in (n // 21, n // 21 + 1)
+    some = [row for rows in pages("log_lr > 7", 5) for row in rows]
+    whole = store.search.coincidences(OPERATOR, limit=MAX_LIMIT, newest_first=newest).rows
+    assert some == [r for r in whole if r.body is not None and r.body.pair.log_lr > 7.0]
