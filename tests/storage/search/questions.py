@@ -14,7 +14,7 @@ from tests.builders import (
 )
 
 ON_SHARED_STORES = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 MEMBER, OTHER = Reader(("alpha",)), Reader(("alpha", "beta"))
 READERS = [PUBLIC_READER, MEMBER, OTHER, OPERATOR]

@@ -172,9 +172,9 @@ def test_a_retraction_is_found_where_the_object_was(published):
         {"event_since_unix_s": float("nan")},
     ],
 )
-def test_what_cannot_be_asked_of_coincidences_is_refused(store, asked):
+def test_what_cannot_be_asked_of_coincidences_is_refused(reused_store, asked):
     with pytest.raises(SearchError):
-        store.search.coincidences(OPERATOR, **asked)
+        reused_store.search.coincidences(OPERATOR, **asked)
 
 
 def test_names_that_look_like_sql_are_names(store):

@@ -41,10 +41,14 @@ def the_alerts():
             yield an_alert(f"{number}{nth}", f"ZTF{number:03d}", ra, dec, time_unix_s + nth)
 
 
+ALERTS = list(the_alerts())
+OBJECTS = objects_of(ALERTS)
+
+
 @pytest.fixture(scope="module")
 def sky_store(reused_store):
     store = emptied(reused_store)
-    put_alerts(store, *the_alerts())
+    put_alerts(store, *ALERTS)
     for table in (schema.objects, schema.alerts):
         set_audiences(store, table, lambda row: audience_of_number(int(row["object_id"][3:])))
     return store
@@ -59,7 +63,7 @@ def test_pages_of_objects_have_what_is_there_once(sky_store, region, since, unti
     found = all_of(page_after)
     expected = {
         key
-        for key, obj in objects_of(the_alerts()).items()
+        for key, obj in OBJECTS.items()
         if (region is None or region.contains(obj.ra_deg, obj.dec_deg)[0])
         and (since is None or obj.latest_unix_s >= since)
         and (until is None or obj.detections[0].time_unix_s < until)
@@ -76,11 +80,10 @@ def test_pages_of_alerts_have_what_is_there_once(sky_store, region, since, until
     def page_after(after):
         return sky_store.search.alerts(reader, region, since, until, None, after, limit)
 
-    objects = objects_of(the_alerts())
     expected = {
         (alert.object_id, alert.alert_id)
-        for alert in the_alerts()
-        for obj in [objects[f"ztf:{alert.object_id}"]]
+        for alert in ALERTS
+        for obj in [OBJECTS[f"ztf:{alert.object_id}"]]
         if (region is None or region.contains(obj.ra_deg, obj.dec_deg)[0])
         and (since is None or alert.time_unix_s >= since)
         and (until is None or alert.time_unix_s < until)
@@ -138,10 +141,10 @@ def test_who_pages_while_a_worker_writes_gets_what_was_there_once(shared_store):
 
     before = [an_alert(f"{n}", f"ZTF{n:03d}", *the_places()[n]) for n in range(50)]
     writer.put(before)
-    for region in (None, Region.whole_sky(), Region.box(0.0, 360.0, -90.0, 90.0)):
+    for region in (None, Region.box(0.0, 360.0, -90.0, 90.0)):
         rows, after = [], None
         while True:
-            page = search.objects(OPERATOR, region, after=after, limit=7)
+            page = search.objects(OPERATOR, region, after=after, limit=12)
             rows += [obj.object_id for obj in page.rows]
             write_some()
             if page.after is None:
@@ -179,6 +182,6 @@ def test_the_end_of_a_page_may_have_been_through_json(sky_store):
         {"until_unix_s": "yesterday"},
     ],
 )
-def test_what_cannot_be_asked_is_refused(store, asked):
+def test_what_cannot_be_asked_is_refused(reused_store, asked):
     with pytest.raises(SearchError):
-        store.search.objects(OPERATOR, **asked)
+        reused_store.search.objects(OPERATOR, **asked)

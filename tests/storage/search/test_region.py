@@ -58,7 +58,7 @@ def check_ranges(region: Region) -> None:
         assert ranges[-1, 1] <= END_29
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(places, radii, places, st.tuples(steps, steps))
 def test_a_cone_holds_what_is_within_its_radius(centre, radius_deg, anywhere, step):
     cone = Region.cone(*centre, radius_deg)
@@ -77,7 +77,7 @@ def test_a_cone_holds_what_is_within_its_radius(centre, radius_deg, anywhere, st
 boxes = st.tuples(right_ascensions, right_ascensions, declinations, declinations)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(boxes, places, st.tuples(steps, steps))
 def test_a_box_holds_what_is_between_its_edges(edges, anywhere, step):
     west, east, low, high = edges[0], edges[1], min(edges[2:]), max(edges[2:])
@@ -141,7 +141,7 @@ def test_a_moc_without_cells_holds_nothing():
     assert not region.contains([1.0, 2.0], [3.0, 4.0]).any()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(places, st.floats(0.01, 60.0), st.floats(0.0, 1.0), st.tuples(steps, steps))
 def test_a_credible_region_holds_what_the_join_takes(centre, radius_deg, level, step):
     circle = a_circle(*centre, radius_deg)
