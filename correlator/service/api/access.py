@@ -173,6 +173,7 @@ class Access:
 
     def _count(self, request: Request, name: str, rate_hz: float) -> None:
         allowance = self._limiter.take(name, rate_hz)
+        request.state.counted_as = name
         request.state.rate_headers = allowance.headers()
         if allowance.is_refused:
             detail = f"more than {rate_hz:g} requests a second; wait {allowance.retry_s:.1f} s"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from threading import BoundedSemaphore
+from threading import Lock
 from typing import Generic, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -12,6 +13,7 @@ import orjson
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from correlator.service.api.access import Caller
 from correlator.service.api.answers import JSON, whole_answer
@@ -34,10 +36,11 @@ from storage.search.walks import STREAM_ROWS, batches_of
 
 T = TypeVar("T")
 
-MAX_STREAMS = 8
-"""Whole lists that are sent at once by one process."""
+MAX_STREAMS, MAX_OF_A_CALLER = 8, 2
+"""Whole lists that are sent at once by one process, and to one caller: no slow reader has all."""
 
-_streams = BoundedSemaphore(MAX_STREAMS)
+_streams: Counter[str] = Counter()
+_turn = Lock()
 
 
 @dataclass(frozen=True)
@@ -117,8 +120,8 @@ async def _whole(
     headers = _headers(noun, form) | {"Cache-Control": "no-store"}
     if is_head(request):
         return Response(None, 200, headers, content_type(form))
-    if not _streams.acquire(blocking=False):
-        raise Problem(503, f"{MAX_STREAMS} whole lists are being sent", {"Retry-After": "30"})
+    name = str(request.state.counted_as)
+    _take(name)
     try:
         batches = (
             [noun.row(one) for one in batch]
@@ -128,20 +131,52 @@ async def _whole(
         # What is wrong with the question shows before the answer begins.
         first = await run_in_threadpool(next, pieces, b"")
     except BaseException:
-        _streams.release()
+        _give_back(name)
         raise
-    return StreamingResponse(
-        _released(first, pieces), headers=headers, media_type=content_type(form)
-    )
+    return _Stream(name, first, pieces, headers, content_type(form))
 
 
-async def _released(first: bytes, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    try:
-        yield first
-        async for piece in iterate_in_threadpool(pieces):
-            yield piece
-    finally:
-        _streams.release()
+class _Stream(StreamingResponse):
+    """A whole list on its way, which gives its place back however it ends."""
+
+    def __init__(
+        self,
+        name: str,
+        first: bytes,
+        pieces: Iterator[bytes],
+        headers: Mapping[str, str],
+        media_type: str,
+    ) -> None:
+        super().__init__(_after(first, pieces), headers=headers, media_type=media_type)
+        self._name = name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            _give_back(self._name)
+
+
+async def _after(first: bytes, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in iterate_in_threadpool(pieces):
+        yield piece
+
+
+def _take(name: str) -> None:
+    with _turn:
+        if _streams[name] >= MAX_OF_A_CALLER or _streams.total() >= MAX_STREAMS:
+            said = f"{_streams[name]} whole lists of yours and {_streams.total()} in all"
+            raise Problem(503, f"{said} are being sent", {"Retry-After": "30"})
+        _streams[name] += 1
+
+
+def _give_back(name: str) -> None:
+    with _turn:
+        _streams[name] -= 1
+        if not _streams[name]:
+            del _streams[name]
 
 
 def _headers(noun: Noun[T], form: Format) -> dict[str, str]:

@@ -52,6 +52,7 @@ async def test_every_line_of_curl_is_answered(written, line):
         assert answer.json()["items"]
 
 
+@pytest.mark.slow
 def test_the_python_runs(written):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -62,7 +62,13 @@ def _parquet_without_pandas(monkeypatch):
     monkeypatch.setattr(parquet, "HAS_PANDAS", True)
 
 
-@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize(
+    "path",
+    [
+        path if n in {0, 5} else pytest.param(path, marks=pytest.mark.slow)
+        for n, path in enumerate(LISTS)
+    ],
+)
 @pytest.mark.parametrize("form", TABLES)
 async def test_astropy_reads_every_format_of_every_list(filled, path, form):
     async with filled.client() as client:

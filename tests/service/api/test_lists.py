@@ -1,12 +1,16 @@
 """Pages, cursors, regions and conditions of lists, and what the answers say in their headers."""
 
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from correlator.priority import Priority, PriorityTerm
+from correlator.service.api import lists
 from correlator.service.api.parameters import MAX_ROWS
 from storage.tokens import Scope
-from tests.builders import T0_UNIX_S, a_coincidence, a_notice
+from tests.builders import T0_UNIX_S, a_coincidence, a_notice, a_summary, a_target
 from tests.service.api.filling import (
     AUDIENCE,
     EVENT,
@@ -43,6 +47,32 @@ async def test_pages_hold_every_row_once_and_in_the_order_of_one_page(written):
             assert (path is None) is (answer.json()["next"] is None)
     assert found == whole
     assert len(found) >= 25
+
+
+@pytest.mark.slow
+async def test_a_site_weighs_its_list_which_has_pages_too(asked):
+    # Never up at Palomar, and high for some hours of every night.
+    declinations = {"ztf:ZTF25south": -80.0, "ztf:ZTF25pole": 85.0, "ztf:ZTF25north": 80.0}
+    terms = (PriorityTerm("evidence", 3.0, "tests"), PriorityTerm("visibility", 0.0, "no site"))
+    targets = [
+        replace(t, coincidence=replace(t.coincidence, priority=Priority(3.0, terms)))
+        for t in (
+            a_target(n, case="kilonova", object_key=key, object=a_summary(dec_deg=dec))
+            for n, (key, dec) in enumerate(declinations.items(), 1)
+        )
+    ]
+    asked.store.targets.replace_list("kilonova", targets, T0_UNIX_S)
+    path = "/targets?case=kilonova&site=palomar"
+    async with asked.client() as client:
+        stored = await _items(client, "/targets?case=kilonova")
+        whole = await _items(client, path)
+        first = (await client.get(f"{path}&limit=2")).json()
+        rest = (await client.get(f"{path}&limit=2&cursor={first['next']}")).json()
+    assert [item["object_key"] for item in stored] == list(declinations)
+    assert whole[-1]["object_key"] == "ztf:ZTF25south"
+    assert [item["rank"] for item in whole] == [1, 2, 3]
+    assert first["items"] + rest["items"] == whole
+    assert rest["next"] is None
 
 
 async def test_a_cursor_of_another_query_or_of_nobody_is_refused(filled):
@@ -90,7 +120,6 @@ async def test_a_cursor_of_another_query_or_of_nobody_is_refused(filled):
         ("/targets?case=grb-afterglow", 1),
         ("/targets?case=grb-afterglow&state=all", 2),
         ("/targets?case=grb-afterglow&state=retired", 1),
-        ("/targets?site=palomar", 1),
         (f"/targets?event={EVENT}", 1),
         ("/targets?filter=log_lr%20%3C%200", 0),
         ("/targets?ra=10&dec=20&radius=1", 0),
@@ -176,6 +205,32 @@ async def test_what_did_not_change_is_not_sent_again(written):
         assert int(head.headers["content-length"]) == len(later.content)
 
 
+async def test_whole_lists_are_few_at_once_and_give_their_places_back(filled, monkeypatch):
+    path = "/events?format=parquet"
+    async with filled.client() as client, filled.client(host="10.0.0.2") as other:
+        for _ in range(2 * lists.MAX_STREAMS):
+            assert (await client.get(path)).status_code == 200
+        monkeypatch.setitem(lists._streams, "address 127.0.0.1", lists.MAX_OF_A_CALLER)
+        refused = await client.get(path)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
+        assert (await other.get(path)).status_code == 200
+        assert (await client.get(f"{path}&limit=5")).status_code == 200
+        monkeypatch.setitem(lists._streams, "somebody", lists.MAX_STREAMS)
+        assert (await other.get(path)).status_code == 503
+
+
+async def test_a_store_that_is_away_is_asked_again_later(filled, monkeypatch):
+    def away(*_):
+        raise OperationalError("SELECT secret", {}, Exception("no route"))
+
+    monkeypatch.setattr(filled.store.summary, "ping", away)
+    async with filled.client() as client:
+        answer = await client.get("/readyz")
+        assert (await client.get("/livez")).status_code == 200
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "secret" not in answer.text
+
+
 async def test_what_a_token_reads_is_kept_by_nobody_else(filled):
     sha256 = localization_of(filled.store)
     async with filled.client() as client, filled.client(filled.token(Scope.READ)) as reader:
@@ -258,7 +313,7 @@ async def test_nothing_of_a_proprietary_stream_reaches_whoever_may_not_read_it(w
 
 
 def _paths(store):
-    formats = ("json", "ndjson", "csv", "ecsv", "parquet")
+    formats = ("json", "csv", "parquet")
     yield from (f"/{name}?format={form}" for name in LISTS for form in formats)
     yield from (f"/{name}?ra=33&dec=3&radius=5" for name in ("objects", "alerts", "coincidences"))
     yield "/coincidences?current=false"
