@@ -181,7 +181,7 @@ def test_what_is_private_is_what_was_made_of_something_private(implied_of_privat
 
 
 @pytest.mark.slow
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @disturbances_of(PRIVATE)
 def test_any_order_leaves_one_state_of_audiences(
     implied_of_private, order, repeats, where, n_workers, crashes, outages, before, seed
