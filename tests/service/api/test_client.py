@@ -13,7 +13,7 @@ from tests.builders import a_coincidence, a_summary
 from tests.service.api.asking import Asked
 from tests.service.api.live import served
 
-N = 1_234
+N = 1_050
 
 
 @pytest.fixture(scope="module")
