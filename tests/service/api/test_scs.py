@@ -53,9 +53,14 @@ def fill(store):
     return store
 
 
-@pytest.fixture(scope="module")
-def filled():
-    with Store.open("sqlite:///:memory:") as opened:
+KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def filled(request):
+    is_server = request.param == "postgresql"
+    server = request.getfixturevalue("postgres_server") if is_server else None
+    with Store.open(server.new_database() if server else "sqlite:///:memory:") as opened:
         yield fill(opened)
 
 
@@ -191,8 +196,12 @@ def test_a_token_that_does_not_count_and_too_many_requests_are_told_by_http_too(
             searched(f"{at}/scs", 1.0)
 
 
-def test_what_is_not_for_everybody_is_only_for_those_of_its_audience(store):
-    fill(store)
+def test_what_is_not_for_everybody_is_only_for_those_of_its_audience():
+    with Store.open("sqlite:///:memory:") as store:
+        only_for_those_of_its_audience(fill(store))
+
+
+def only_for_those_of_its_audience(store):
     with store.engine.begin() as connection:
         for table in (objects, coincidences):
             mine = table.c.object_key == "ztf:ZTF25aaaaaaa"
