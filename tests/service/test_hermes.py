@@ -213,6 +213,7 @@ async def test_what_hermes_refuses_is_not_sent(messages):
     assert len(fake.asked) == 1
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_sends_only_when_asked_to(url, messages, monkeypatch):
     coincidence_id = a_coincidence().pair.coincidence_id
     words = ["hermes", coincidence_id, "--store", url, "--revision", "1"]
@@ -231,6 +232,7 @@ def test_the_command_prints_and_sends_only_when_asked_to(url, messages, monkeypa
     assert correlator("hermes", "none", "--store", url).returncode == 1
 
 
+@pytest.mark.slow
 def test_what_is_not_for_everybody_is_not_printed_unless_asked_for(tmp_path):
     at = f"sqlite:///{tmp_path}/store.sqlite"
     with Store.open(at) as store:

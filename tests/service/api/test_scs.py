@@ -196,6 +196,7 @@ def test_a_token_that_does_not_count_and_too_many_requests_are_told_by_http_too(
             searched(f"{at}/scs", 1.0)
 
 
+@pytest.mark.slow
 def test_what_is_not_for_everybody_is_only_for_those_of_its_audience():
     with Store.open("sqlite:///:memory:") as store:
         only_for_those_of_its_audience(fill(store))

@@ -182,6 +182,7 @@ def test_an_object_that_shone_long_before_is_found_by_the_archival_pass_only(url
     assert archival.run(GCN_EVENT) == [BEFORE]
 
 
+@pytest.mark.slow
 def test_the_next_pass_goes_on_where_the_last_one_ended(own):
     filled, url = own
     crossmatch = Crossmatch(GenericBroker(f"{url}/ztf"), "ZTF")
@@ -325,6 +326,7 @@ def test_what_is_not_for_everybody_is_only_for_those_of_its_audience(own):
                 broker.get_alert(secret)
 
 
+@pytest.mark.slow
 def test_skyportal_files_what_is_not_for_everybody_under_no_public_stream(own):
     store, url = own
     put_alerts(store, at("ZTF25asecret", DEC_DEG, 0.2, "2000000000000000009", audience=("us",)))
