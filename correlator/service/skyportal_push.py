@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
-import orjson
-
-from correlator.errors import ConfigurationError
 from correlator.service.skyportal_client import SkyPortalError
+from correlator.service.skyportal_memory import Memory
 from correlator.service.skyportal_posts import (
     Json,
     Standing,
@@ -74,74 +70,6 @@ class Outcome:
     done: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     error: str | None = None
-
-
-@dataclass(slots=True)
-class Memory:
-    """What was told of each coincidence: its revision, and how the links stand that we made.
-
-    It saves requests, and knows our own rejections from those of people. Without it the server is
-    asked, and a rejection stays.
-
-    Parameters
-    ----------
-    url
-        Of the SkyPortal that it is of.
-    path
-        A small JSON file; None keeps nothing.
-    """
-
-    url: str
-    path: Path | None
-    told: dict[str, Json] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, path: Path | None, url: str) -> Self:
-        """What is remembered of a SkyPortal; nothing where there is no file yet.
-
-        Raises
-        ------
-        ConfigurationError
-            The file is none of ours, or of another SkyPortal.
-        """
-        if path is None or not path.exists():
-            return cls(url, path)
-        try:
-            said = orjson.loads(path.read_bytes())
-            known, told = said["url"], dict(said["told"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(f"{path}: no file of `correlator push`: {error}") from error
-        if known != url:
-            raise ConfigurationError(f"{path}: it is of {known}, not of {url}")
-        return cls(url, path, told)
-
-    def knows(self, key: str) -> bool:
-        """Whether anything was told of a coincidence."""
-        return bool(self.told.get(key, {}).get("is_told"))
-
-    def revision(self, key: str) -> int | None:
-        """The revision of a coincidence that was told whole."""
-        number: int | None = self.told.get(key, {}).get("revision")
-        return number
-
-    def links(self, key: str) -> Mapping[str, str]:
-        """How we left the links of a coincidence, by the time of the event."""
-        links: Mapping[str, str] = self.told.get(key, {}).get("links", {})
-        return links
-
-    def remember(
-        self, key: str, revision: int | None, links: Mapping[str, str], is_told: bool
-    ) -> None:
-        """Keep what was told, on disk whole or as it was; no revision where some of it failed."""
-        self.told[key] = {"revision": revision, "links": dict(links), "is_told": is_told}
-        if self.path is None:
-            return
-        beside = self.path.with_name(f".{self.path.name}.new")
-        beside.write_bytes(orjson.dumps({"url": self.url, "told": self.told}, option=_OPTIONS))
-        beside.replace(self.path)
-
-
-_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
 
 
 class Pusher:
@@ -215,8 +143,9 @@ class Pusher:
         found = await self._portal.get("sources", told.object_id, "annotations")
         for said in found if isinstance(found, list) else []:
             if isinstance(said, dict) and said.get("origin") == self._groups.origin:
-                data = said.get("data")
-                return int(said["id"]), data if isinstance(data, dict) else {}
+                data, number = said.get("data"), said.get("id")
+                if isinstance(number, int):
+                    return number, data if isinstance(data, dict) else {}
         return None, {}
 
     async def _entry(self, told: Told) -> Json | None:

@@ -25,8 +25,9 @@ from correlator.service.commands.options import (
 )
 from correlator.service.settings import Settings
 from correlator.service.skyportal_client import RATE_HZ, SkyPortal, checked_url
+from correlator.service.skyportal_memory import Memory
 from correlator.service.skyportal_posts import annotation_entry, candidate_post
-from correlator.service.skyportal_push import Groups, Memory, Pusher
+from correlator.service.skyportal_push import Groups, Pusher
 from correlator.service.skyportal_row import ORIGIN
 from correlator.service.skyportal_told import Told, coincidences_told
 from storage.store import Store
