@@ -99,9 +99,15 @@ def test_a_second_run_brings_priority_position_and_whatever_is_unknown_by_now(
 def test_what_did_not_change_is_not_saved_again(loopback, query, item):
     loopback.lists(item)
     run(query)
-    before = Target.objects.get().modified
+    target = Target.objects.get()
+    earlier = "2001-01-01T00:00:00+00:00"
+    target.targetextra_set.filter(key="updated_at").update(value=earlier)
     run(query)
-    assert Target.objects.get().modified == before
+    assert Target.objects.get().modified == target.modified
+    assert extras(target.name)["updated_at"] == earlier
+    loopback.lists(item | {"priority": 1.0})
+    run(query)
+    assert extras(target.name)["updated_at"] > earlier
 
 
 def test_extras_of_others_stay(loopback, query, item):
@@ -144,6 +150,35 @@ def test_what_left_the_list_says_why(loopback, query, item, end, status, reason)
     assert [t.name for t in TargetList.objects.get(name=f"correlator {CASE}").targets.all()] == [
         "ZTF26aaaaaab"
     ]
+
+
+def test_what_the_service_shows_no_longer_is_shown_no_longer(loopback, query, item):
+    loopback.lists(item)
+    run(query)
+    loopback.lists()
+    for _ in range(2):
+        run(query)
+        held = extras("ZTF26kncwcpc")
+        assert held["status"] == "retired"
+        assert held["viability_reason"].startswith("the correlator has it no longer")
+        assert "priority" not in held
+        assert "last_mag_ab" not in held
+    assert [path for path, *_ in loopback.asked].count(f"/api/v1/targets/{item['target_id']}") == 1
+    loopback.lists(item)
+    run(query)
+    assert extras("ZTF26kncwcpc")["status"] == "active"
+
+
+def test_an_object_that_fits_another_event_better_leaves_the_list_of_the_first(
+    loopback, query, item
+):
+    loopback.lists(item)
+    run(query)
+    loopback.lists(item | {"event_key": "lvk:S260315b", "coincidence_id": "another"})
+    run(query)
+    assert extras("ZTF26kncwcpc")["event_id"] == "S260315b"
+    lists = TargetList.objects.filter(targets__name="ZTF26kncwcpc").values_list("name", flat=True)
+    assert set(lists) == {f"correlator {CASE}", "correlator lvk:S260315b"}
 
 
 def test_a_retraction_reaches_what_had_left_the_list_before(loopback, query, item):
@@ -249,7 +284,9 @@ def test_the_light_curve_comes_once(loopback, query, item, caplog):
         ("r", None, None, 20.5, "ZTF", "Correlator"),
         ("g", 18.4, 0.1, None, "ZTF", "Correlator"),
     ]
-    assert "yesterday" in caplog.text
+    told = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert len(told) == 2  # of each run one, and of no point that is there already
+    assert all("yesterday" in text for text in told)
 
 
 def test_groups_see_what_a_run_brings(loopback, query, item, settings):

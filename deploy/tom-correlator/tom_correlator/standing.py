@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from urllib.parse import quote
 
 from tom_targets.models import TargetExtra
 
 from tom_correlator.client import Client, Json, NotThereError
 from tom_correlator.rows import ACTIVE, EXPIRED, RETIRED, RETRACTED
+
+NOT_SHOWN = "the correlator has it no longer, or not for this token"
 
 _PAGE = 1000
 """Targets of a page of a list."""
@@ -39,10 +41,14 @@ _KEYS = tuple(Tracked.__dataclass_fields__)
 def tracked(case: str) -> list[Tracked]:
     """The targets that the TOM has from the list of a science case, the active ones first.
 
-    What was retracted or is expired stays so, unless a list or a topic says otherwise of itself.
+    What was retracted, is expired or is not shown any more stays so, unless a list or a topic says
+    otherwise of itself.
     """
     open_ended = TargetExtra.objects.filter(key="status", value__in=[ACTIVE, RETIRED])
-    rows = TargetExtra.objects.filter(target_id__in=open_ended.values("target_id"), key__in=_KEYS)
+    lost = TargetExtra.objects.filter(key="viability_reason", value=NOT_SHOWN)
+    rows = TargetExtra.objects.filter(
+        target_id__in=open_ended.values("target_id"), key__in=_KEYS
+    ).exclude(target_id__in=lost.values("target_id"))
     found: dict[int, dict[str, str]] = {}
     for target_id, key, value in rows.values_list("target_id", "key", "value"):
         found.setdefault(target_id, {})[key] = value
@@ -51,7 +57,7 @@ def tracked(case: str) -> list[Tracked]:
 
 
 def standings(client: Client, held: Iterable[Tracked], site: str | None) -> list[Json]:
-    """What the service says of targets now; those of which it knows nothing are left out.
+    """What the service says of targets now; of one that it does not show, that it does not.
 
     Parameters
     ----------
@@ -72,11 +78,11 @@ def standings(client: Client, held: Iterable[Tracked], site: str | None) -> list
         for item in client.items("targets", asked, _MAX_PAGES):
             if left.pop(str(item.get("object_key")), None):
                 found.append(item)
-    return found + [said for each in left.values() if (said := _retired(client, each))]
+    return found + [_retired(client, each) for each in left.values()]
 
 
-def _retired(client: Client, held: Tracked) -> Json | None:
-    """A target that is no longer in its list; None when the service knows of none.
+def _retired(client: Client, held: Tracked) -> Json:
+    """A target that is no longer in its list.
 
     The target says only that it left. Whether its coincidence was taken back, or its event
     closed, says the coincidence.
@@ -84,7 +90,8 @@ def _retired(client: Client, held: Tracked) -> Json | None:
     try:
         found = client.get(f"targets/{quote(held.case, '')}/{quote(held.object_key, ':')}")
     except NotThereError:
-        return None
+        # Whatever it was, it is not ours to show any more.
+        return {**asdict(held), "state": RETIRED, "retired_reason": NOT_SHOWN}
     return found if found.get("state") == ACTIVE else {**found, **_end_of(client, held)}
 
 

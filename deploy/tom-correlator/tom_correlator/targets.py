@@ -72,7 +72,6 @@ def save_row(row: Row, origin: Origin, groups: Iterable[str] = ()) -> Target | N
             target = find_target(row["name"])
     if target is not None:
         refresh(target, row, origin)
-    if target is not None:
         add_aliases(target, row["aliases"])
     return target
 
@@ -96,6 +95,8 @@ def refresh(target: Target, row: Row, origin: Origin) -> None:
         keep_lists(target, row)
         if _is_said_by(held, row, origin):
             _write(target, held, row)
+            if origin is Origin.LIST and held.get("case") == row["case"]:
+                _leave_other_event(target, held, row)
 
 
 def give_access(target: Target, groups: Iterable[str]) -> None:
@@ -118,9 +119,20 @@ def keep_lists(target: Target, row: Row) -> None:
             found.targets.remove(target)
 
 
+def _leave_other_event(target: Target, held: dict[str, str], row: Row) -> None:
+    """Take a target that its list has for another event by now out of the list of the old one."""
+    if held.get("event_key") not in {None, row["event_key"]}:
+        for found in TargetList.objects.filter(name=_list_name(held["event_key"])):
+            found.targets.remove(target)
+
+
 def list_names(row: Row) -> list[str]:
     """The lists of a row: ``correlator kilonova``, ``correlator lvk:S250101a``."""
-    return [f"{US} {row[key]}"[:200] for key in ("case", "event_key") if row.get(key)]
+    return [_list_name(row[key]) for key in ("case", "event_key") if row.get(key)]
+
+
+def _list_name(key: str) -> str:
+    return f"{US} {key}"[:200]
 
 
 def add_aliases(target: Target, names: Iterable[str]) -> None:
