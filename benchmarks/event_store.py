@@ -125,7 +125,9 @@ def _timed(
         writing(url, setting.alerts_hz) as told,
         reading(asking, objects, setting.n_readers) as taken,
     ):
+        cpu_s = -asking.cpu_s()
         time.sleep(setting.duration_s)
+        cpu_s += asking.cpu_s()
         seconds = {kind: list(times) for kind, times in taken.seconds.items()}
         started = time.perf_counter()
         n_streamed = sum(len(keys) for keys in asking.whole())
@@ -134,6 +136,7 @@ def _timed(
         yield from timed_rows(f"{name}-{kind}", kind, seconds[kind])
     n_answers = sum(map(len, seconds.values()))
     yield Row(f"{name}-answers", n_answers / setting.duration_s, "answers/s")
+    yield Row(f"{name}-cpu", 1e3 * cpu_s / max(n_answers, 1), "ms of processor an answer")
     yield Row(f"{name}-stream", n_streamed / streamed_s, "objects/s, the whole region")
     yield Row(f"{name}-streamed", n_streamed, "objects in the region")
     yield from _written_rows(name, told())

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import orjson
 
 from benchmarks.event_store_coincidences import a_merger
-from benchmarks.processes import running
+from benchmarks.processes import Process, running
 from correlator.audience import PUBLIC_READER
 from correlator.errors import ConfigurationError
 from correlator.object import OpticalObject
@@ -60,6 +60,10 @@ class Asking(Protocol):
         """All of that region, as it comes."""
         ...
 
+    def cpu_s(self) -> float:
+        """Processor time so far of the process that answers [s]; a database server's own aside."""
+        ...
+
 
 class OfStore:
     """Readers that have the store at hand, as a server has it."""
@@ -86,6 +90,10 @@ class OfStore:
         """See :class:`Asking`."""
         yield from map(_keys, self._store.search.stream_objects(PUBLIC_READER, self._region()))
 
+    def cpu_s(self) -> float:
+        """See :class:`Asking`."""
+        return time.process_time()
+
     def _region(self) -> Region:
         event = self._store.events.get(a_merger().event.event_key)
         assert event is not None
@@ -98,7 +106,8 @@ class OfStore:
 class OverHttp:
     """Readers of a server, each thread with one connection that it keeps."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, process: Process, host: str, port: int) -> None:
+        self._process = process
         self._address = host, port
         self._local = local()
         self._opened: list[http.client.HTTPConnection] = []
@@ -132,6 +141,10 @@ class OverHttp:
         while lines := answer.readlines(_READ_BYTES):
             yield [orjson.loads(line)["object_key"] for line in lines]
 
+    def cpu_s(self) -> float:
+        """See :class:`Asking`."""
+        return self._process.cpu_s()
+
     def wait(self) -> None:
         """Return when the server answers.
 
@@ -157,19 +170,28 @@ class OverHttp:
         return self._asked(path).read()
 
     def _asked(self, path: str) -> http.client.HTTPResponse:
+        try:
+            answer = self._sent(path)
+        except (http.client.RemoteDisconnected, ConnectionError):
+            # A server closes a connection on which nobody asked for a while.
+            self._local.connection = None
+            answer = self._sent(path)
+        if answer.status != 200:
+            raise ConfigurationError(f"{path}: {answer.status} {answer.read()[:500]!r}")
+        return answer
+
+    def _sent(self, path: str) -> http.client.HTTPResponse:
+        connection: http.client.HTTPConnection | None
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = http.client.HTTPConnection(*self._address, timeout=_ANSWERS_WITHIN_S)
-            # What is sent at once is small: it must not wait for an acknowledgement.
             connection.connect()
+            # What is sent at once is small: it must not wait for an acknowledgement.
             connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._local.connection = connection
             self._opened.append(connection)
         connection.request("GET", f"/api/v1{path}")
-        answer: http.client.HTTPResponse = connection.getresponse()
-        if answer.status != 200:
-            raise ConfigurationError(f"{path}: {answer.status} {answer.read()[:500]!r}")
-        return answer
+        return connection.getresponse()
 
 
 _READ_BYTES = 1 << 20
@@ -185,7 +207,7 @@ def served(store_url: str, folder: Path) -> Iterator[OverHttp]:
     # Twenty readers of one address: how often that may ask is not what is measured.
     settings = {"CORRELATOR_API_ANONYMOUS_RATE_HZ": "100000"}
     with running("serve", command, folder, "unused", store_url, "bench", settings) as process:
-        asking = OverHttp("127.0.0.1", port)
+        asking = OverHttp(process, "127.0.0.1", port)
         asking.wait()
         process.check()
         try:
