@@ -42,7 +42,7 @@ _BYTES: dict[int | str, Row] = {
 }
 
 NoticeId = Annotated[Id, Path(description="As the sender has it; `/` and `#` are escaped.")]
-Content = Annotated[str | None, Query(pattern=SHA256, description="Of several, that of a hash.")]
+Content = Annotated[str | None, Query(max_length=64, description="Of several, that of a hash.")]
 
 
 class NoticesQuery(Timed):
