@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -43,11 +44,11 @@ def alerts_router(store: Store, access: Access) -> APIRouter:
         request: Request, query: Annotated[AlertsQuery, Query()], caller: Caller = reading
     ) -> Response:
         """List alerts, in a region those of the objects that lie in it."""
+        region = cache(lambda: region_of(store, caller.reader, query))
 
         def page(after: After | None, limit: int) -> Page[Alert]:
-            region = region_of(store, caller.reader, query)
             return store.search.alerts(
-                caller.reader, region, query.since, query.until, query.object, after, limit
+                caller.reader, region(), query.since, query.until, query.object, after, limit
             )
 
         return await list_answer(request, caller, _NOUN, query, page)

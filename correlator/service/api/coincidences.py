@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -62,16 +63,18 @@ def coincidences_router(store: Store, access: Access) -> APIRouter:
         With `event` those of that event; with `credible` too, those inside that region of it.
         """
         tree = query.tree()
+        # Once for all pages of a whole list, and in a thread.
+        region = cache(lambda: region_of(store, caller.reader, query))
+        event_key = cache(lambda: event_key_of(store, caller.reader, query.event))
 
         def page(after: After | None, limit: int) -> Page[CoincidenceRevision]:
-            region = region_of(store, caller.reader, query)
             return store.search.coincidences(
                 caller.reader,
-                region,
+                region(),
                 after,
                 limit,
                 query.newest_first,
-                event_key=event_key_of(store, caller.reader, query.event),
+                event_key=event_key(),
                 object_key=query.object,
                 case=query.case,
                 state=query.state,

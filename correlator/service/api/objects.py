@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -81,11 +82,11 @@ def objects_router(store: Store, access: Access) -> APIRouter:
         request: Request, query: Annotated[ObjectsQuery, Query()], caller: Caller = reading
     ) -> Response:
         """List objects seen in a time, in a region of the sky."""
+        region = cache(lambda: region_of(store, caller.reader, query))
 
         def page(after: After | None, limit: int) -> Page[OpticalObject]:
-            region = region_of(store, caller.reader, query)
             return store.search.objects(
-                caller.reader, region, query.since, query.until, after, limit
+                caller.reader, region(), query.since, query.until, after, limit
             )
 
         return await list_answer(request, caller, _NOUN, query, page)
