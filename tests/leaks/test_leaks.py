@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from correlator.audience import OPERATOR, PUBLIC_READER, Reader
 from correlator.policy import Policy
+from correlator.service.bulk import NOUNS
 from correlator.service.cli import correlator
 from correlator.service.results import results_of, write_results
 from correlator.service.serving import create_service
@@ -130,14 +131,16 @@ def test_files_hold_what_is_the_readers(world, name):
 @pytest.mark.parametrize("name", READERS)
 def test_commands_print_what_is_the_readers(world, name):
     tags = [word for tag in SUBSCRIBERS[name] for word in ("--audience", tag)]
+    out = world.folder / f"{name}-exports"
     some = [i for a in [(), *AUDIENCES] for i in world.ids(coincidences.c.coincidence_id, a)]
     forms = ("json", "csv", "tom-csv", "ecsv", "votable", "table")
     commands = [
         *(["targets", "--format", form] for form in forms),
         ["joint", "--json"],
         ["filters", "run", "rank >= 1", "--json"],
-        ["export", "--out", str(world.folder / f"{name}-export")],
-        *([what, one] for what in ("coincidence", "voevent") for one in some),
+        ["export", "--out", str(out / "all")],
+        *(["export", noun, "--out", str(out / noun)] for noun in NOUNS),
+        *([what, one] for what in ("coincidence", "voevent", "hermes") for one in some),
     ]
     said = ""
     for words in commands:
@@ -147,8 +150,8 @@ def test_commands_print_what_is_the_readers(world, name):
         leaked = world.secrets.leaked(f"{result.output} {result.exception}", READERS[name])
         assert {word for word in leaked if word not in own} == set(), words
         said += result.output
-    exported = sorted((world.folder / f"{name}-export").iterdir())
-    assert len(exported) == 6
+    exported = [file for file in sorted(out.rglob("*")) if file.is_file()]
+    assert len(exported) >= 6 + 2 * len(NOUNS)
     for file in exported:
         assert not world.secrets.leaked(file.read_bytes(), READERS[name]), file
     assert_sees(world, said.encode(), name)
