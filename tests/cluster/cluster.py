@@ -29,18 +29,12 @@ from storage.schema import objects
 from storage.store import Store
 from streams.admin import BrokerError, declare, lag_of, left_of
 from streams.heartbeat import Heartbeat, latest_heartbeats
-from streams.topics import (
-    DEAD_LETTER,
-    NOTICES_RAW,
-    OPTICAL_ALERTS,
-    PAIRS,
-    all_topics,
-)
+from streams.topics import GROUP_TOPICS, OPTICAL_ALERTS, all_topics
 from tests.cluster.feed import produce
 
 ROOT = Path(__file__).parents[2]
 
-CONSUMED = tuple(t.name for t in (NOTICES_RAW, OPTICAL_ALERTS, PAIRS, DEAD_LETTER))
+CONSUMED = tuple(t.name for t in GROUP_TOPICS)
 """Topics that the group of the workers reads and commits."""
 
 RESULTS = ("events", "pairs", "rankings", "coincidences", "targets", "joint_events")
