@@ -367,3 +367,14 @@ async def test_an_error_that_nobody_thought_of_ends_nothing(world):
         assert world.desk.n_wanted == 1
         await world.at(1020.0 + 1800.0)
     assert len(world.maps) == 1
+
+
+async def test_a_map_is_for_whoever_may_read_the_notice_that_named_it(world):
+    world.web[URL] = [multi_order_map()]
+    async with world.running():
+        admit = world.notices.admit
+        await asyncio.to_thread(admit, final(), "a notice", world.now, ("ep",))
+        await world.quiet()
+        await world.at(1015.0)
+    (found,) = world.maps
+    assert dict(found.headers) == {"audience": b"ep"}
