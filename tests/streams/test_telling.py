@@ -8,11 +8,13 @@ from types import SimpleNamespace
 import pytest
 from aiokafka.errors import KafkaTimeoutError
 
+from correlator.audience import PUBLIC_READER
 from correlator.policy import DAY_S
 from correlator.service.wiring import running
 from correlator.wire import pair_record, record_of_event, to_json
 from ingest_vo.voevent import read_voevent
 from skymaps.errors import SkyMapError
+from storage.coincidences import NOT_YOURS
 from streams import agents, app
 from streams.app import create_app
 from streams.log import drop_log, open_log
@@ -316,3 +318,49 @@ async def test_the_last_word_on_a_list_is_that_of_the_store(store):
     assert {key: json.loads(body)["rank"] for key, body in told.items()} == {
         key: t.rank for key, t in newer.items()
     }
+
+
+# -- what is public, and what was -----------------------------------------------------------------
+
+
+async def test_what_was_public_is_told_to_be_gone_and_what_never_was_is_not_told(store):
+    cluster = Cluster(store)
+    await cluster.assign()
+    cluster.tell_event(a_notice())
+    cluster.tell_alert(an_alert("seen", "ZTF26seen"))
+    cluster.tell_alert(an_alert("never", "ZTF26never", audience=("partners",)))
+    await cluster.finish()
+    cluster.tell_alert(
+        an_alert("more", "ZTF26seen", time_unix_s=T0_UNIX_S + 0.3 * DAY_S, audience=("partners",))
+    )
+    await cluster.finish()
+    stored = {r.object_key: r.audience for r in store.coincidences.current()}
+    assert stored == dict.fromkeys(("ztf:ZTF26never", "ztf:ZTF26seen"), ("partners",))
+    for topic in (*TOLD, "coincidence.user.all"):
+        if topic in cluster.log.topics():
+            said = [r for slot in slots_of(cluster, topic) for r in cluster.log.read(slot, 0, 100)]
+            assert not any(b"never" in r.value or b"partners" in r.value for r in said), topic
+    assert states(cluster, "coincidences.state") == ["retracted"]
+    (target,) = cluster.last_of_keys(TARGETS).values()
+    assert json.loads(target)["state"] == "retired"
+    assert json.loads(target)["coincidence"]["pair"]["object_version"] == 1
+    assert [t.object_key for t in store.targets.list("grb-afterglow", reader=PUBLIC_READER)] == []
+    all_told = [
+        r for slot in slots_of(cluster, "revisions") for r in cluster.log.read(slot, 0, 100)
+    ]
+    assert any(b"never" in r.value for r in all_told)
+
+
+async def test_what_a_private_notice_takes_back_is_gone_for_those_who_may_read_it(store):
+    cluster = Cluster(store)
+    await cluster.assign()
+    cluster.tell_event(a_notice())
+    cluster.tell_alert(an_alert())
+    await cluster.finish()
+    back = a_notice("ivo://tests/gbm#2", is_retraction=True, instrument=None, audience=("gbm",))
+    cluster.tell_event(a_notice(), back)
+    await cluster.finish()
+    (current,) = store.coincidences.current(include_gone=True)
+    assert (str(current.state), current.audience) == ("retracted", ("gbm",))
+    told = [json.loads(value) for value in cluster.last_of_keys("coincidences.state").values()]
+    assert [(t["state"], t["reason"]) for t in told] == [("retracted", NOT_YOURS)]
