@@ -1,5 +1,6 @@
 """Alerts off the wire, many at once: what one reading says, the other says too."""
 
+import dataclasses
 import json
 import math
 from dataclasses import replace
@@ -315,6 +316,13 @@ def test_a_nul_is_refused_and_its_letters_are_not(name, is_read):
     else:
         with pytest.raises(MalformedPacketError, match="no NUL in a Alert"):
             of_json(Alert, data)
+
+
+@pytest.mark.parametrize("kind", sorted(wire._AUDIENCE_LAST, key=str))
+def test_the_audience_is_last_where_it_is_looked_for_last(kind):
+    *_, last = dataclasses.fields(kind)
+    assert last.name == "audience"
+    assert to_json(an_alert()) == wire._ENCODER.encode(an_alert()).replace(wire._OF_ALL, b"")
 
 
 def test_what_is_public_says_nothing_of_audiences_and_what_is_not_comes_back():
