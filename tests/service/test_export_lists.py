@@ -96,6 +96,7 @@ def test_rows_are_chosen(run, tmp_path, words, n_rows):
     assert len(lines(tmp_path / "coincidences.jsonl")) == n_rows
 
 
+@pytest.mark.slow
 def test_columns_are_chosen_in_every_format_and_read_by_the_tools_of_the_field(run, tmp_path):
     names = ["object_key", "last_mag_ab", "rank"]
     chosen = ["coincidences", "--columns", ",".join(names), "--filter", "last_mag_ab < 19"]

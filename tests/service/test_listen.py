@@ -53,6 +53,7 @@ def test_on_a_pipe_it_is_said_once_that_nothing_comes(monkeypatch, capsys):
 
 def test_a_broker_that_is_not_there_and_words_that_are_wrong_are_refused(monkeypatch):
     monkeypatch.setattr("correlator.client.listener._ANSWER_WITHIN_S", 0.1)
+    monkeypatch.setattr("correlator.client.listener._LOOK_S", 0.1)
     with pytest.raises(ClientError, match=r"127\.0\.0\.1:1: answers within"):
         Listener(Connection("127.0.0.1:1"), ["coincidence.all"])
     for words in (["--from", "soon"], ["--each"], ["--until", "soon"], ["--count", "0"]):

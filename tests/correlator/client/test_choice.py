@@ -73,6 +73,7 @@ def test_cones_are_of_the_place_of_the_object():
     assert not predicate_of_notices(read_filter("within(150.0, 20.0, 180.0)"))(lost)
 
 
+@pytest.mark.slow
 async def test_a_reader_who_filters_has_what_a_subscription_would_be_sent():
     with Store.open("sqlite:///:memory:") as store:
         cluster = Cluster(store)
