@@ -233,7 +233,12 @@ def test_objects_are_what_their_alerts_say_while_they_go_and_are_written(shared_
         )
 
 
-@pytest.mark.parametrize("reused_store", [POSTGRES_URL] if POSTGRES_URL else [], indirect=True)
+@pytest.mark.parametrize(
+    "reused_store",
+    [POSTGRES_URL] if POSTGRES_URL else [],
+    indirect=True,
+    ids=lambda _: "postgresql",
+)
 def test_an_alert_that_goes_while_it_comes_again_is_stored_again(store, monkeypatch):
     """It was found stored, so it was not inserted; then its object went with all its alerts."""
     known = an_alert("1", "again", time_unix_s=OLD)
