@@ -59,7 +59,8 @@ async def test_every_topic_is_made_as_the_table_says(store):
     async with a_pipeline(store, alert_partitions=3, pair_partitions=2) as pipeline:
         made = pipeline.app.transport.broker.topics()
     wanted = {topic.name: topic.partitions for topic in TOPICS}
-    wanted |= {"optical.alerts": 3, "pairs": 2, "coincidences": 2, "coincidences.state": 2}
+    wanted |= {"optical.alerts": 3}
+    wanted |= dict.fromkeys(("pairs", "revisions", "coincidences", "coincidences.state"), 2)
     wanted |= {f"targets.{case.name}": 1 for case in POLICY.cases}
     assert made == wanted
 
