@@ -421,9 +421,11 @@ class Agents:
 
     async def _tell_of(self, event_key: str, revisions: list[CoincidenceRevision]) -> None:
         # Those who write for subscribers read of all, whoever it is for.
-        await self.send(map(revision_record, revisions))
-        public = await asyncio.to_thread(told_to_all, self.store, revisions)
-        await self.send(r for revision in public for r in records_of(revision))
+        records = [revision_record(revision) for revision in revisions]
+        public = revisions
+        if any(revision.audience for revision in revisions):
+            public = await asyncio.to_thread(told_to_all, self.store, revisions)
+        await self.send([*records, *(r for revision in public for r in records_of(revision))])
         await self.send(await asyncio.to_thread(self.voevents.records_of, revisions))
         await self.send(await asyncio.to_thread(self.gcn_notices.records_of, revisions))
         self.ranker.told(event_key)

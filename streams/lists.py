@@ -68,6 +68,8 @@ class ListDesk:
         """
         topic, told = targets_topic(case).name, list(targets)
         while told:
-            public = await asyncio.to_thread(self.targets.public, told)
+            public: Iterable[Target] = told
+            if any(target.audience for target in told):
+                public = await asyncio.to_thread(self.targets.public, told)
             await self.send(Outgoing(topic, t.target_id, to_json(t)) for t in public)
             told = await asyncio.to_thread(self.targets.other_than, told)
