@@ -30,6 +30,14 @@ def published_schema() -> bytes:
     return (files("streams") / "schemas" / FILE_NAME).read_bytes()
 
 
+@cache
+def published_schemas() -> dict[str, Json]:
+    """Every version of the schema that was published, by its ``$id``."""
+    folder = files("streams") / "schemas"
+    found = [orjson.loads(path.read_bytes()) for path in folder.iterdir()]
+    return {str(schema["$id"]): schema for schema in found}
+
+
 def schema_of_code() -> Json:
     """The schema that the code says; a test holds the published one against it."""
     block = TypeAdapter(CoincidenceBlock).json_schema(

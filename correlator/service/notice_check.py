@@ -13,8 +13,8 @@ from referencing.exceptions import NoSuchResource
 from referencing.jsonschema import DRAFT202012
 
 from correlator.errors import ConfigurationError, MalformedPacketError
-from streams.gcn_notice import GCN_URL
-from streams.notice_schema import published_schema
+from streams.gcn_notice import GCN_URL, SCHEMA_URL
+from streams.notice_schema import published_schemas
 
 _MOST_ERRORS = 10
 """Errors of one document that are told."""
@@ -40,11 +40,19 @@ class NoticeChecker:
             raise ConfigurationError(f"{gcn} has no core/Alert.schema.json: GCN's gcn/notices has")
         self._gcn = gcn
         registry: Registry[Any] = Registry(retrieve=self._retrieve)  # type: ignore[call-arg]
-        self._validator = Draft202012Validator(orjson.loads(published_schema()), registry=registry)
+        self._validators = {
+            url: Draft202012Validator(schema, registry=registry)
+            for url, schema in published_schemas().items()
+        }
 
     def errors_of(self, document: object) -> list[str]:
-        """What is wrong with a document, with place and rule of each; none when it is valid."""
-        found = sorted(self._validator.iter_errors(document), key=lambda e: e.json_path)
+        """What is wrong with a document, with place and rule of each; none when it is valid.
+
+        It is held to the published version of the schema that it names, else to this release's.
+        """
+        named = document.get("$schema") if isinstance(document, dict) else None
+        url = named if isinstance(named, str) and named in self._validators else SCHEMA_URL
+        found = sorted(self._validators[url].iter_errors(document), key=lambda e: e.json_path)
         return [f"{error.json_path}: {error.message[:200]}" for error in found[:_MOST_ERRORS]]
 
     def _retrieve(self, url: str) -> Resource[Any]:

@@ -85,6 +85,10 @@ def fill(store: Store) -> None:
     store.coincidences.publish(event.event_key, [a_coincidence()], 2.0, "gone")
     store.targets.replace_list("grb-afterglow", [a_target()], 2.0)
     store.dead_letters.put("tests", "a packet", b"bytes", "a reason", 3.0)
+    store.subscriptions.put("mine", "me", "rank <= 10", (), 3.0)
+    if not store.tokens.list():
+        store.tokens.create("me", ["read"], (), 3.0)
+        store.feedback.add(a_coincidence().pair.coincidence_id, "me", "pending", 3.0)
 
 
 def test_a_file_that_is_opened_again_holds_what_was_stored(file_url):
