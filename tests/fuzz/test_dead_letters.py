@@ -101,6 +101,7 @@ def refused(packets, read):
     return found
 
 
+@pytest.mark.slow
 async def test_bad_notices_are_buried_with_their_bytes_and_the_others_become_events(
     agents, store, sent
 ):

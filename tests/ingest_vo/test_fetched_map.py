@@ -160,7 +160,11 @@ def test_a_map_too_large_for_an_envelope_is_written_smaller_or_refused():
         ("fermi/subthresh/gbm_subthresh_546126856.048000_healpix.fits", "as fetched"),
         ("fermi/GRB170817A/GRB170817A_gbuts_healpix.multiorder.fits", "as fetched"),
         ("gw/skymaps/raven_bayestar.multiorder.fits", "as fetched"),
-        ("gw/skymaps/S190814bv_LALInference.v1.fits.gz", "multi-order"),  # 403 MB inflated
+        pytest.param(
+            "gw/skymaps/S190814bv_LALInference.v1.fits.gz",
+            "multi-order",
+            marks=pytest.mark.slow,  # 403 MB inflated
+        ),
     ],
 )
 def test_real_maps_go_through_unchanged(real_data, path, form):

@@ -56,6 +56,7 @@ def test_a_packet_that_comes_again_fits_its_own_shape(packet, monkeypatch):
     assert shapes.spelled(packet, "p") == expected
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=1500)
 def test_whatever_is_changed_a_taught_reader_says_what_the_xml_reader_says(data):

@@ -1,5 +1,6 @@
 """What a store implies is what its events imply, whatever is left unread on the way."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ def bursts(draw):
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.lists(bursts(), max_size=8, unique_by=lambda event: event.event_key))
 def test_joint_events_of_a_store_are_those_of_all_its_events(events):

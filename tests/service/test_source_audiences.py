@@ -89,6 +89,7 @@ def test_a_dead_letter_goes_back_for_the_audience_that_it_came_for():
         assert back.headers == (("audience", b"gbm"),)
 
 
+@pytest.mark.slow
 def test_a_replay_prints_and_writes_what_is_public_unless_asked(tmp_path, monkeypatch):
     night = tmp_path / "night"
     night.mkdir()

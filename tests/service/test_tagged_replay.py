@@ -26,6 +26,7 @@ def replayed(night, out):
     }
 
 
+@pytest.mark.slow
 def test_a_star_of_gaia_leaves_the_lists_and_the_rest_stays(night, tmp_path, monkeypatch):
     monkeypatch.setenv("CORRELATOR_CATALOGS", str(tmp_path / "catalogs"))
     before = replayed(night, tmp_path / "before")

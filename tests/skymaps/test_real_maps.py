@@ -117,6 +117,7 @@ def test_the_maps_are_all_that_the_manifest_names(real_data):
     assert len(named) == N_FILES
 
 
+@pytest.mark.slow
 def test_every_map_of_moderate_size_agrees_with_ligo_skymap(real_data):
     seen = 0
     for path in map_files(real_data):

@@ -162,7 +162,9 @@ def test_the_questions_of_every_batch_are_answered_by_an_index(store):
             "case_name"
         ): "ix_coincidences_case_name_published (case_name=? AND is_current=? AND state=?)",
         current.format("event_key"): three.format("event_key"),
-        "SELECT * FROM pairs WHERE event_key = 'x' AND is_live = 1": "ix_pairs_event_key (event_key=? AND is_live=?)",
+        "SELECT * FROM pairs WHERE event_key = 'x' AND is_live = 1": (
+            "ix_pairs_event_key (event_key=? AND is_live=?)"
+        ),
         "UPDATE coincidences SET is_current = 0 WHERE coincidence_id = 'x' AND case_name = 'y'"
         " AND revision = 1": "(coincidence_id=? AND case_name=? AND revision=?)",
         "SELECT * FROM events WHERE event_unix_s >= 1": "ix_events_event_unix_s",

@@ -70,7 +70,7 @@ def n_writes(implied):
     return n
 
 
-@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("before", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("part", PARTS)
 def test_a_crash_at_any_write_changes_nothing(implied, n_writes, part, before):
     for n in range(part, n_writes, 20):
@@ -79,7 +79,7 @@ def test_a_crash_at_any_write_changes_nothing(implied, n_writes, part, before):
         assert state == implied
 
 
-@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("before", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("part", PARTS)
 def test_an_outage_at_any_write_changes_nothing(implied, n_writes, part, before):
     for n in range(part, n_writes, 40):
@@ -87,6 +87,7 @@ def test_an_outage_at_any_write_changes_nothing(implied, n_writes, part, before)
         assert state == implied
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     crashes=st.sets(st.integers(0, 200), max_size=6),

@@ -160,7 +160,7 @@ def holds(implied, order, repeats, where, n_workers, crashes, outages, before, s
     assert asyncio.run(disturbed(delivered, plan, n_workers, seed)) == implied
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @disturbances
 def test_any_order_with_repeats_workers_and_crashes_leaves_one_state(
     implied, order, repeats, where, n_workers, crashes, outages, before, seed
