@@ -15,6 +15,7 @@ from storage.catalogs.catalog import Catalog
 TINY = Effort(rounds=1, sample_s=0.0)
 
 
+@pytest.mark.slow
 def test_the_command_prints_one_document():
     arguments = ["--entries", "20000", "--positions", "100", "--rounds", "1", "--json"]
     done = CliRunner().invoke(crossmatch_command, arguments)

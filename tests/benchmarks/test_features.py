@@ -22,6 +22,7 @@ from storage.catalogs.tagger import Tagger
 TINY = Effort(rounds=1, sample_s=0.0)
 
 
+@pytest.mark.slow
 def test_every_stage_has_a_row_and_the_whole_a_bar(tmp_path):
     alerts = survivors(simulated_alerts(20), 20)
     catalogs = catalogue(tmp_path, alerts, 1_000)

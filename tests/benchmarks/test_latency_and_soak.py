@@ -40,6 +40,7 @@ START_UNIX_S = 1_790_000_000.0
 MIB = 2**20
 
 
+@pytest.mark.slow
 def test_every_counterpart_makes_a_coincidence_of_its_event_all_night_long():
     policy, rng = Policy(), np.random.default_rng(1)
     events = [e for e in live_events(START_UNIX_S) if isinstance(e.localization, Circle)]

@@ -42,6 +42,7 @@ def test_every_mission_has_a_row_with_each_peer_that_reads_it(few, real_data):
         assert row.peer is None or row.ratio_least <= row.ratio <= row.ratio_most
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_the_command_prints_rows(few, real_data):
     done = CliRunner().invoke(

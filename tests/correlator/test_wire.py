@@ -97,6 +97,7 @@ def documents(draw):
     return json.dumps(said, ensure_ascii=draw(st.booleans()), separators=(",", ":")).encode()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(documents())
 def test_changed_alerts_are_read_or_refused_alike(data):

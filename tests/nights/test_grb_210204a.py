@@ -76,7 +76,7 @@ def the_night(real_data: Path) -> Archive:
     return archive
 
 
-@pytest.mark.parametrize("shuffle_seed", [None, 1])
+@pytest.mark.parametrize("shuffle_seed", [None, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_afterglow_is_the_first_coincidence_of_its_burst(real_data, shuffle_seed):
     archive = the_night(real_data)
     as_of = datetime(2021, 2, 8, tzinfo=UTC).timestamp()

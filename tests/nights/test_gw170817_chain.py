@@ -86,7 +86,7 @@ def priorities(store):
 
 
 @pytest.mark.parametrize("bns_map", BNS_MAPS, ids=["G298107", "labelled"])
-@pytest.mark.parametrize("kilonova_first", [False, True])
+@pytest.mark.parametrize("kilonova_first", [False, pytest.param(True, marks=pytest.mark.slow)])
 async def test_the_three_way_coincidence_outranks_each_two_way_one(
     real_data, bns_map, kilonova_first
 ):

@@ -152,6 +152,7 @@ def test_a_notice_that_is_understood_now_goes_through(url, store):
     assert abs(row["replayed_unix_s"] - time.time()) < 120.0
 
 
+@pytest.mark.slow
 def test_what_is_still_refused_stays_with_the_reason_and_is_exit_three(url, store):
     bad = bury(store, "notices.raw", b"<VOEvent", "bad")
     good = bury(store, "notices.raw", NOTICE, "good")

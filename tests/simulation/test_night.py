@@ -40,6 +40,7 @@ def digests(folder):
     }
 
 
+@pytest.mark.slow
 def test_the_same_seed_writes_the_same_bytes(night_folder, tmp_path):
     write_night(CONFIG, tmp_path / "again")
     assert digests(tmp_path / "again") == digests(night_folder)

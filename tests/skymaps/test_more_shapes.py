@@ -221,6 +221,7 @@ def test_regions_beyond_the_level_of_a_polygon_stay_near_it():
     assert made.area_deg2(0.99) == pytest.approx(2.0 * inside, rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("radius_deg", "half_width_deg"),
     [(20.0, 0.02), pytest.param(60.0, 0.005, marks=pytest.mark.slow)],

@@ -79,6 +79,7 @@ def test_a_crash_at_any_write_changes_nothing(implied, n_writes, part, before):
         assert state == implied
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("part", PARTS)
 def test_an_outage_at_any_write_changes_nothing(implied, n_writes, part, before):

@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -119,6 +120,7 @@ def test_the_night_of_this_law_has_pairs_and_misses():
     assert ("fermi-gbm:781692805", "ztf:ZTF25far") not in keys
 
 
+@pytest.mark.slow
 @given(st.permutations(PACKETS))
 @settings(max_examples=15, deadline=None)
 def test_the_ranking_at_one_moment_is_the_same_for_every_order(order):

@@ -146,6 +146,7 @@ def test_no_other_address_is_connected_to(address):
     assert not is_public(address)
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_the_hosts_that_real_notices_name_are_on_the_list(real_data):
     refused, n = set(), 0

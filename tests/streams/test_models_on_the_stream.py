@@ -93,6 +93,7 @@ def keys(alerts):
     return {f"ztf:{alert.object_id}" for alert in alerts}
 
 
+@pytest.mark.slow
 async def test_a_model_copied_into_the_folder_is_seen_in_shadow_and_compared(store, tmp_path):
     """Must show 6, its first half."""
     folder = tmp_path / "models"
@@ -129,10 +130,10 @@ async def test_a_model_copied_into_the_folder_is_seen_in_shadow_and_compared(sto
     assert comparison.decide_differently == 0.5
 
 
-SLOW = [pytest.param(harm, marks=pytest.mark.slow) for harm in ("raise", "shape", "memory")]
+SLOW = [pytest.param(harm, marks=pytest.mark.slow) for harm in ("hang", "raise", "shape", "memory")]
 
 
-@pytest.mark.parametrize("harm", ["nan", "hang", *SLOW])
+@pytest.mark.parametrize("harm", ["nan", *SLOW])
 async def test_a_bad_model_is_switched_off_and_reported_and_the_stream_goes_on(
     store, tmp_path, harm
 ):
@@ -164,6 +165,7 @@ async def test_a_bad_model_is_switched_off_and_reported_and_the_stream_goes_on(
     assert store.counts()["dead_letters"] == 0
 
 
+@pytest.mark.slow
 async def test_other_content_under_a_version_is_refused_here_and_after_a_restart(store, tmp_path):
     folder = tmp_path / "models"
     async with a_pipeline(store, folder) as pipeline:
@@ -189,6 +191,7 @@ async def test_other_content_under_a_version_is_refused_here_and_after_a_restart
         assert (await until_state(pipeline, place.name, "running")).version == "1.1"
 
 
+@pytest.mark.slow
 async def test_stages_change_without_a_restart_and_one_version_is_live(store, tmp_path):
     folder = tmp_path / "models"
     async with a_pipeline(store, folder) as pipeline:
@@ -203,6 +206,7 @@ async def test_stages_change_without_a_restart_and_one_version_is_live(store, tm
         assert registry.stages() == {"brightness.1.9": "shadow", "brightness.1.10": "live"}
 
 
+@pytest.mark.slow
 async def test_a_model_leaves_with_its_folder_and_a_touched_one_is_tried_again(store, tmp_path):
     folder = tmp_path / "models"
     async with a_pipeline(store, folder) as pipeline:
