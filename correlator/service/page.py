@@ -13,6 +13,7 @@ from correlator.policy import Policy
 from correlator.service.api.problems import tell_problems
 from correlator.service.rows import event_row, target_row
 from storage.store import Store
+from streams.published import chosen
 from streams.voevent import UNNAMED_AUTHOR, Author
 from streams.voevents import NoVOEventError, VOEventDesk
 
@@ -97,7 +98,7 @@ def _check_public(store: Store, coincidence_id: str, case: str | None) -> None:
     """Refuse a coincidence of which any revision is not for everybody, as if there were none."""
     seen = store.by_key.history(PUBLIC_READER, coincidence_id, case)
     if len(seen) != len(store.coincidences.history(coincidence_id, case)):
-        raise NoVOEventError(f"there is no coincidence {coincidence_id}")
+        chosen([], coincidence_id, None)
 
 
 def _html(store: Store) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -73,6 +74,19 @@ async def test_a_coincidence_is_served_as_the_voevent_that_the_command_prints(st
     assert answer.content == VOEventDesk(store, Author()).find(pair.coincidence_id)
     assert (unknown.status_code, later.status_code) == (404, 404)
     assert "no coincidence none" in unknown.json()["detail"]
+
+
+async def test_a_coincidence_that_is_not_for_everybody_is_as_one_that_is_not(store):
+    found = a_coincidence()
+    sealed = replace(found, pair=replace(found.pair, audience=("ep",)))
+    key, other = found.pair.coincidence_id, "0" * len(found.pair.coincidence_id)
+    store.coincidences.publish(found.pair.event_key, [sealed], T0_UNIX_S, "gone")
+    async with client(store) as page:
+        for query in ("", "?case=grb-afterglow", "?revision=1"):
+            hidden = await page.get(f"/coincidences/{key}.xml{query}")
+            unknown = await page.get(f"/coincidences/{other}.xml{query}")
+            assert hidden.status_code == unknown.status_code == 404
+            assert hidden.text.replace(key, other) == unknown.text
 
 
 async def test_packets_dropped_into_the_inbox_are_streamed_in(store, tmp_path):
