@@ -17,12 +17,15 @@ from storage.database import Database
 from storage.readable import readable
 from storage.rows import KEYS_AT_ONCE
 from storage.schema import alerts, objects
-from storage.search.page import After, Page, checked_after
+from storage.search.page import MAX_EXAMINED, After, Page, checked_after
 from storage.search.region import Inside, Region
 from storage.search.spans import Span
-from storage.search.walks import KeyWalk, RegionWalk, Walk, page_of
+from storage.search.walks import KeyWalk, RegionWalk, page_of
 
 _PLACE = "index_29", "object_key", "ra_deg", "dec_deg"
+
+_BEHIND_ALL = "\U0010ffff"
+"""Behind the id of every alert of an object."""
 
 
 def objects_page(
@@ -56,9 +59,8 @@ def alerts_page(
     """See :meth:`storage.search.Search.alerts`."""
     c = alerts.c
     if object_key is None and (region is not None or not span.is_open):
-        walk: Walk = _AlertWalk(reader, region, span)
         last = checked_after(after, (int, str, str))
-        return page_of(database, walk, last, limit, alert_of_row)
+        return _AlertWalk(reader, region, span).page(database, last, limit)
     found = select(c.survey, c.object_id, c.alert_id, c.body).where(
         *readable(alerts, reader), *span.holds(c.time_unix_s)
     )
@@ -135,30 +137,37 @@ class _AlertWalk:
     region: Region | None
     span: Span
 
-    def rows(self, connection: Connection, after: After | None, limit: int) -> list[_AlertRow]:
-        """See :class:`Walk`."""
+    def page(self, database: Database, after: After | None, limit: int) -> Page[Alert]:
+        """The alerts after one; it ends early where many objects have none that is asked for."""
         near = _region_walk(self.reader, self.region, self.span, _PLACE)
-        found: list[_AlertRow] = []
-        if after is not None:
-            index_29, object_key, alert_id = after
-            rest = self._of(connection, {str(object_key): int(index_29 or 0)})
-            found += [row for row in rest if row.alert_id > str(alert_id)]
         last = None if after is None else after[:2]
-        n = max(min(limit // 4, KEYS_AT_ONCE), 2)
-        while len(found) < limit:
-            rows = near.rows(connection, last, n)
-            if rows:
-                inside = [True] * len(rows) if self.region is None else _Inside(self.region)(rows)
-                kept = [row for row, is_in in zip(rows, inside, strict=True) if is_in]
-                found += self._of(connection, {row.object_key: row.index_29 for row in kept})
-                last = near.key(rows[-1])
-            if len(rows) < n:
-                break
-        return found[:limit]
+        n, n_examined, is_end = max(min(limit // 4, KEYS_AT_ONCE), 2), 0, False
+        with database.reading() as connection:
+            found = [] if after is None else self._rest(connection, after)
+            while len(found) < limit and n_examined < MAX_EXAMINED and not is_end:
+                rows = near.rows(connection, last, n)
+                found += self._of_those_inside(connection, rows)
+                n_examined, is_end = n_examined + len(rows), len(rows) < n
+                last = near.key(rows[-1]) if rows else last
+                n = min(2 * n, KEYS_AT_ONCE)
+        kept = [alert_of_row(row) for row in found[:limit]]
+        if len(found) >= limit:
+            row = found[limit - 1]
+            return Page(kept, (row.index_29, row.object_key, row.alert_id))
+        return Page(kept, None if is_end or last is None else (*last, _BEHIND_ALL))
 
-    def key(self, row: _AlertRow) -> After:
-        """See :class:`Walk`."""
-        return row.index_29, row.object_key, row.alert_id
+    def _rest(self, connection: Connection, after: After) -> list[_AlertRow]:
+        """Alerts behind one of the same object."""
+        index_29, object_key, alert_id = after
+        rest = self._of(connection, {str(object_key): int(index_29 or 0)})
+        return [row for row in rest if row.alert_id > str(alert_id)]
+
+    def _of_those_inside(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[_AlertRow]:
+        inside = [True] * len(rows)
+        if self.region is not None and rows:
+            inside = list(_Inside(self.region)(rows))
+        kept = [row for row, is_in in zip(rows, inside, strict=True) if is_in]
+        return self._of(connection, {row.object_key: row.index_29 for row in kept})
 
     def _of(self, connection: Connection, place_of: Mapping[str, int]) -> list[_AlertRow]:
         """Alerts of some objects, in their order."""

@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from correlator.audience import OPERATOR, PUBLIC_READER
 from storage import schema
@@ -185,3 +186,38 @@ def test_the_end_of_a_page_may_have_been_through_json(sky_store):
 def test_what_cannot_be_asked_is_refused(reused_store, asked):
     with pytest.raises(SearchError):
         reused_store.search.objects(OPERATOR, **asked)
+
+
+def test_a_page_of_alerts_looks_at_so_many_objects_only(store, monkeypatch):
+    monkeypatch.setattr("storage.search.objects.MAX_EXAMINED", 20, raising=False)
+    # All seen before and after the time that is asked for, and none within it but the last.
+    for number, (ra, dec) in enumerate(list(the_places())[:100]):
+        name = f"ZTF{number:03d}"
+        times = (0.0, 9e4) if number < 99 else (0.0, 5e4, 9e4)
+        put_alerts(
+            store,
+            *(
+                an_alert(f"{number}{nth}", name, ra, dec, T0_UNIX_S + t)
+                for nth, t in enumerate(times)
+            ),
+        )
+    statements = 0
+
+    def count_one(*_arguments):
+        nonlocal statements
+        statements += 1
+
+    def page_after(after):
+        nonlocal statements
+        statements = 0
+        found = store.search.alerts(
+            PUBLIC_READER, None, T0_UNIX_S + 4e4, T0_UNIX_S + 6e4, None, after, 1
+        )
+        assert statements <= 20
+        return found
+
+    event.listen(store.engine, "before_cursor_execute", count_one)
+    try:
+        assert [alert.alert_id for alert in all_of(page_after)] == ["991"]
+    finally:
+        event.remove(store.engine, "before_cursor_execute", count_one)
