@@ -196,6 +196,8 @@ def _address_of(request: Request) -> str:
         address = ip_address(host)
     except ValueError:
         return f"address {host}"
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return f"address {address.ipv4_mapped}"
     if isinstance(address, IPv6Address):
         # A household has a /64 and could take another address for every request.
         return f"address {address.exploded[:19]}"

@@ -36,6 +36,17 @@ def _unix_s(said: object) -> object:
         raise ValueError("a time in ISO 8601 such as 2026-10-01T00:00:00Z") from None
 
 
+def _of_a_year(said: float) -> float:
+    """A time that can be written: of the years 1 to 9999, UTC."""
+    if not _FIRST_UNIX_S <= said <= _LAST_UNIX_S:
+        raise ValueError("a time of the years 1 to 9999, UTC")
+    return said
+
+
+_FIRST_UNIX_S = datetime(1, 1, 1, tzinfo=UTC).timestamp()
+_LAST_UNIX_S = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
+
+
 def _numbers_of_box(said: str) -> str:
     parts = said.split(",")
     if len(parts) != 4 or not all(_NUMBER.fullmatch(part.strip()) for part in parts):
@@ -52,6 +63,7 @@ Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]
 UtcTime = Annotated[
     float,
     BeforeValidator(_unix_s),
+    AfterValidator(_of_a_year),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-10-01T00:00:00Z"]}),
 ]
 """A time in ISO 8601, UTC unless it says otherwise, as seconds since the Unix epoch."""

@@ -59,6 +59,17 @@ async def test_a_token_that_ends_soon_says_so(asked):
             assert ("token-expires" in (await client.get("/status")).headers) is says
 
 
+async def test_times_that_no_answer_can_write_are_refused(asked):
+    async with asked.client(asked.token(*Scope)) as client:
+        for said in ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"):
+            query = {"filter": "log_lr >= 5", "since": said}
+            assert (await client.get("/filters/sent", params=query)).status_code == 422
+        for said in (1e300, -1e300, "9999-12-31T23:59:59-12:00"):
+            body = {"name": "late", "scopes": ["read"], "expires": said}
+            assert (await client.post("/tokens", json=body)).status_code == 422
+        assert (await client.get("/tokens")).status_code == 200
+
+
 async def test_whoever_asks_too_often_is_told_when_to_come_back(store):
     asked = Asked(store, AccessRules(True, anonymous_rate_hz=0.2, token_rate_hz=0.3))
     async with asked.client() as client, asked.client(host="10.0.0.2") as other:
@@ -96,6 +107,15 @@ async def test_addresses_of_one_ipv6_network_are_one(store):
         async with asked.client(host=host) as client:
             said.append((await client.get("/status")).status_code)
     assert said == [200, 429, 200]
+
+
+async def test_addresses_of_ipv4_are_each_their_own_however_they_are_written(store):
+    asked = Asked(store, AccessRules(anonymous_rate_hz=0.1))
+    for host in ("::ffff:192.0.2.1", "::ffff:192.0.2.2"):
+        async with asked.client(host=host) as client:
+            assert (await client.get("/schemas")).status_code == 200
+    async with asked.client(host="192.0.2.1") as client:
+        assert (await client.get("/schemas")).status_code == 429
 
 
 async def test_unknown_routes_and_methods_are_problems_too(asked):
