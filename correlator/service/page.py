@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from html import escape
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Response
+from fastapi import Depends, FastAPI, HTTPException, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from correlator.audience import PUBLIC_READER
 from correlator.policy import Policy
+from correlator.service.api.access import Access
 from correlator.service.api.problems import tell_problems
+from correlator.service.api.status import Summaries
 from correlator.service.rows import event_row, target_row
 from storage.store import Store
 from streams.published import chosen
@@ -40,11 +43,24 @@ _Column = tuple[str, str, str]
 """Heading, name in the row, and how a number is written."""
 
 
-def create_page(store: Store, author: Author = UNNAMED_AUTHOR) -> FastAPI:
-    """Make the web application over a store; the author is that of our VOEvents."""
+def create_page(
+    store: Store, author: Author = UNNAMED_AUTHOR, access: Access | None = None
+) -> FastAPI:
+    """Make the web application over a store; the author is that of our VOEvents.
+
+    Parameters
+    ----------
+    access
+        Counts who asks how often; None counts nobody.
+    """
     page = FastAPI(
-        title="Multi-messenger correlator", docs_url=None, redoc_url=None, openapi_url=None
+        title="Multi-messenger correlator",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[] if access is None else [Depends(access.passing)],
     )
+    summaries = Summaries(store, time.time)
 
     @page.get("/", response_class=HTMLResponse)
     def lists() -> str:
@@ -74,14 +90,14 @@ def create_page(store: Store, author: Author = UNNAMED_AUTHOR) -> FastAPI:
 
     @page.get("/health")
     def health() -> dict[str, Any]:
-        summary = store.summary.of(PUBLIC_READER)
+        summary = summaries.of(PUBLIC_READER)
         return {
             "status": "ok",
             "store": {
-                "events": summary.n_events,
-                "notices": summary.n_notices,
-                "coincidences": summary.n_coincidences,
-                "targets": summary.n_targets,
+                "events": summary.events,
+                "notices": summary.notices,
+                "coincidences": summary.coincidences,
+                "targets": summary.targets,
             },
         }
 

@@ -26,13 +26,13 @@ def create_service(store: Store, settings: Settings) -> FastAPI:
 
     Where everybody needs a token there is no page, for it asks for none.
     """
+    options = _options(settings)
+    access = access_of(store, options)
     if settings.api_anonymous:
-        service = create_page(store, settings.author())
+        service = create_page(store, settings.author(), access)
     else:
         service = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         tell_problems(service)
-    options = _options(settings)
-    access = access_of(store, options)
     service.mount(PREFIX, create_api(store, options, access))
     mount_facades(service, store, access)
     return service

@@ -11,6 +11,8 @@ import pytest
 from correlator.policy import Policy
 from correlator.service.inbox import watch_inbox
 from correlator.service.page import create_page
+from correlator.service.serving import create_service
+from correlator.service.settings import Settings
 from correlator.service.wiring import running
 from storage.store import Store
 from streams.settings import StreamSettings
@@ -60,6 +62,27 @@ async def test_the_page_tells_its_health(store):
         assert (await page.get("/events.json")).json() == []
     assert health["status"] == "ok"
     assert health["store"]["notices"] == 1
+
+
+async def test_whoever_asks_for_the_page_too_often_waits_and_counts_no_table_twice(
+    store, monkeypatch
+):
+    n, summary_of = 0, store.summary.of
+
+    def counted(reader):
+        nonlocal n
+        n += 1
+        return summary_of(reader)
+
+    monkeypatch.setattr(store.summary, "of", counted)
+    service = create_service(store, Settings(api_anonymous_rate_hz=0.3))
+    transport = httpx.ASGITransport(app=service, client=("192.0.2.1", 5))
+    async with httpx.AsyncClient(transport=transport, base_url="http://page") as page:
+        answers = [await page.get(path) for path in ("/health", "/health", "/events.json", "/")]
+        ours = await page.get("/api/v1/status")
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert int(answers[-1].headers["Retry-After"]) >= 1
+    assert (ours.status_code, n) == (429, 1)
 
 
 async def test_a_coincidence_is_served_as_the_voevent_that_the_command_prints(store):

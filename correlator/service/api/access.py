@@ -115,6 +115,10 @@ class Access:
         self._now_unix_s = now_unix_s
         self._limiter = RateLimiter(monotonic_s)
 
+    async def passing(self, request: Request) -> None:
+        """Whoever looks at what is open: counted by the address, whatever token is shown."""
+        self._count(request, _address_of(request), self._rules.anonymous_rate_hz)
+
     async def reading(
         self, request: Request, _bearer: _Reads = None, _token: _ReadsToo = None
     ) -> Caller:
@@ -177,7 +181,7 @@ class Access:
         request.state.rate_headers = allowance.headers()
         if allowance.is_refused:
             detail = f"more than {rate_hz:g} requests a second; wait {allowance.retry_s:.1f} s"
-            raise Problem(429, detail)
+            raise Problem(429, detail, allowance.headers())
 
 
 def _secret_of(said: str) -> str | None:

@@ -44,7 +44,7 @@ class Status(BaseModel):
     latest_published_time: str | None
 
 
-class _Summaries:
+class Summaries:
     """Summaries of the last half minute, one a reader; one is made at a time."""
 
     def __init__(self, store: Store, now_unix_s: Callable[[], float]) -> None:
@@ -54,6 +54,7 @@ class _Summaries:
         self._turn = Lock()
 
     def of(self, reader: Reader) -> Status:
+        """What a reader may see; it was so at ``as_of``."""
         with self._turn:
             now_unix_s = self._now_unix_s()
             at_unix_s, summary = self._kept.get(reader, (0.0, None))
@@ -80,7 +81,7 @@ def status_router(store: Store, access: Access, now_unix_s: Callable[[], float])
     """``/livez`` and ``/readyz`` for whoever restarts us, ``/status`` for people."""
     router = APIRouter(tags=["status"])
     reading = Depends(access.reading)
-    summaries = _Summaries(store, now_unix_s)
+    summaries = Summaries(store, now_unix_s)
 
     @router.get("/livez", summary="Whether the process answers")
     async def livez() -> Alive:
