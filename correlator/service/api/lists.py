@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from typing import Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import orjson
+import structlog
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
-from starlette.types import Receive, Scope, Send
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
 
 from correlator.service.api.access import Caller
 from correlator.service.api.answers import JSON, whole_answer
@@ -38,6 +41,11 @@ T = TypeVar("T")
 
 MAX_STREAMS, MAX_OF_A_CALLER = 8, 2
 """Whole lists that are sent at once by one process, and to one caller: no slow reader has all."""
+
+STALL_S = 120.0
+"""How long whoever is sent a whole list may take for a piece of it [s]."""
+
+_log = structlog.get_logger(__name__)
 
 _streams: Counter[str] = Counter()
 _turn = Lock()
@@ -151,9 +159,16 @@ class _Stream(StreamingResponse):
         self._name = name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send it; one that nobody takes breaks off."""
+
+        async def sending(message: Message) -> None:
+            async with asyncio.timeout(STALL_S):
+                await send(message)
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, sending)
+        except (TimeoutError, ClientDisconnect):
+            _log.warning("whole_list_not_taken", caller=self._name, within_s=STALL_S)
         finally:
             _give_back(self._name)
 

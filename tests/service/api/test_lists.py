@@ -1,5 +1,6 @@
 """Pages, cursors, regions and conditions of lists, and what the answers say in their headers."""
 
+import asyncio
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -8,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from correlator.priority import Priority, PriorityTerm
 from correlator.service.api import lists
+from correlator.service.api.app import PREFIX
 from correlator.service.api.parameters import MAX_ROWS
 from storage.tokens import Scope
 from tests.builders import T0_UNIX_S, a_coincidence, a_notice, a_summary, a_target
@@ -217,6 +219,30 @@ async def test_whole_lists_are_few_at_once_and_give_their_places_back(filled, mo
         assert (await client.get(f"{path}&limit=5")).status_code == 200
         monkeypatch.setitem(lists._streams, "somebody", lists.MAX_STREAMS)
         assert (await other.get(path)).status_code == 503
+
+
+@pytest.mark.parametrize("spec_version", ["2.3", "2.4"])
+async def test_a_reader_who_takes_nothing_gives_the_place_back(filled, monkeypatch, spec_version):
+    monkeypatch.setattr(lists, "STALL_S", 0.05, raising=False)
+    sent = []
+
+    async def wait(*message):
+        sent.extend(message)
+        if not message or message[0]["type"] == "http.response.body":
+            await asyncio.sleep(3600.0)
+
+    path = f"{PREFIX}/coincidences"
+    scope = {
+        "type": "http", "asgi": {"version": "3.0", "spec_version": spec_version}, "method": "GET",
+        "http_version": "1.1", "scheme": "http", "path": path, "raw_path": path.encode(),
+        "root_path": "", "query_string": b"format=csv", "headers": [], "server": ("test", 80),
+        "client": ("192.0.2.7", 5),
+    }  # fmt: skip
+    async with asyncio.timeout(5.0):
+        await filled.app(scope, wait, wait)
+    assert sent[0]["status"] == 200
+    assert not any(message.get("more_body") is False for message in sent)
+    assert lists._streams.total() == 0
 
 
 async def test_a_store_that_is_away_is_asked_again_later(filled, monkeypatch):
