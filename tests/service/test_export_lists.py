@@ -96,6 +96,14 @@ def test_rows_are_chosen(run, tmp_path, words, n_rows):
     assert len(lines(tmp_path / "coincidences.jsonl")) == n_rows
 
 
+@pytest.mark.parametrize("noun", ["alerts", "coincidences", "objects", "targets"])
+def test_a_list_of_places_is_chosen_by_the_region_of_an_event(run, tmp_path, noun):
+    key = an_event(a_notice()).event_key
+    run(noun, "--event", key, "--credible", "0.9")
+    asked = json.loads((tmp_path / f"{noun}.json").read_text())["asked"]
+    assert asked == {"event": key, "credible": 0.9, "audience": []}
+
+
 @pytest.mark.slow
 def test_columns_are_chosen_in_every_format_and_read_by_the_tools_of_the_field(run, tmp_path):
     names = ["object_key", "last_mag_ab", "rank"]

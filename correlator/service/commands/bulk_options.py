@@ -142,10 +142,13 @@ def _question(noun: Noun, asked: Asked, store: Store, reader: Reader) -> dict[st
         None if asked.cone is None else Region.cone(*asked.cone),
         None if asked.moc is None else Region.moc(asked.moc),
     ]
+    event_key = None if event is None else event.event_key
     if asked.credible is not None:
         if event is None:
             raise click.UsageError("--credible needs --event, of whose region it is")
         regions.append(credible_region(store, event, asked.credible))
+        if "event_key" not in noun.takes:
+            event_key = None  # it named the region
     found = [region for region in regions if region is not None]
     if len(found) > 1:
         raise click.UsageError("one region at a time: --cone, --moc or --credible")
@@ -154,7 +157,7 @@ def _question(noun: Noun, asked: Asked, store: Store, reader: Reader) -> dict[st
         "until_unix_s": asked.until,
         "event_since_unix_s": asked.event_since,
         "event_until_unix_s": asked.event_until,
-        "event_key": None if event is None else event.event_key,
+        "event_key": event_key,
         "object_key": asked.object_key,
         "case": asked.case,
         "mission": asked.mission,
