@@ -21,6 +21,7 @@ STATE = "positions.json"
 """What was read, and how long each file was then; replaced in one step."""
 
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,150}")
+_REVISION = re.compile(r"-r([0-9]+)\.json")
 
 
 class NoticeFolder:
@@ -60,11 +61,18 @@ class NoticeFolder:
 
     def remember(self, newest: Newest, choice: Choice) -> None:
         """Let what is there count as seen, and as chosen."""
+        for notice in self._written():
+            newest.takes(notice)
+            choice.judged(notice)
+
+    def _written(self) -> Iterator[Notice]:
+        """What is there, of each topic from its oldest notice on."""
         for path in sorted(self._folder.glob("*.jsonl")):
-            for document in _documents(path):
-                notice = notice_of(orjson.dumps(document), path.stem, 0, 0, 0.0)
-                newest.takes(notice)
-                choice.judged(notice)
+            for content in _lines(path):
+                yield notice_of(content, path.stem, 0, 0, 0.0)
+        for name in sorted({_safe(topic) for topic, _ in self.positions}):
+            for path in sorted((self._folder / name).glob("*.json"), key=_revision_in):
+                yield notice_of(path.read_bytes(), name, 0, 0, 0.0)
 
     def write(self, notices: Iterable[Notice], *, with_passes: bool = False) -> None:
         """Write notices; they count when they are saved.
@@ -129,6 +137,8 @@ class NoticeFolder:
         name = f"{_safe(topic)}.jsonl"
         if name not in self._files:
             self._files[name] = (self._folder / name).open("ab")
+            # Before its first line: what a crash leaves of it then is shortened, too.
+            self.save(self.positions)
         return self._files[name]
 
     def _write_one(self, notice: Notice, document: Json) -> None:
@@ -138,10 +148,15 @@ class NoticeFolder:
         _replace(folder / f"{name}.json", orjson.dumps(document, option=orjson.OPT_INDENT_2))
 
 
-def _documents(path: Path) -> Iterator[Json]:
+def _lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        for line in file:
-            yield orjson.loads(line)
+        yield from file
+
+
+def _revision_in(path: Path) -> int:
+    """Revision by which a file of one notice is named; 0 where its name is a hash."""
+    match = _REVISION.search(path.name)
+    return int(match[1]) if match else 0
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -9,9 +9,14 @@ from confluent_kafka import Producer
 
 from correlator.client import ClientError, Connection, Listener, latest_state, listen
 from correlator.client.begin import EARLIEST
+from correlator.client.choice import Choice
+from correlator.client.folder import NoticeFolder
+from correlator.client.newest import Newest
+from correlator.client.notice import notice_of
 from correlator.policy import Policy
 from correlator.service import listening
 from correlator.service.cli import correlator
+from correlator.service.commands.listen import _Run
 from correlator.service.listening import Progress, what_was_heard
 from storage.coincidences import CoincidenceState
 from streams.admin import declare
@@ -49,6 +54,33 @@ def test_on_a_pipe_it_is_said_once_that_nothing_comes(monkeypatch, capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.count("coincidence.all: nothing for 0 s; no heartbeat") == 2
+
+
+SLOT = ("coincidence.all", 0)
+
+
+class Full:
+    """A listener with one notice."""
+
+    def __init__(self):
+        self.positions, self.refused = {SLOT: 0}, []
+
+    def take(self):
+        self.positions[SLOT] = 1
+        return [notice_of(record(1), *SLOT, 0, 0.0)]
+
+
+def test_what_an_interrupt_keeps_from_the_folder_is_read_again(tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    folder = NoticeFolder(tmp_path, one_file_each=True)
+    run = _Run(Full(), Choice.of(None), Newest(), folder, Quiet(), None, None)
+    monkeypatch.setattr(folder, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.until_done()
+    run.save()
+    assert NoticeFolder(tmp_path).positions == {SLOT: 0}
 
 
 def test_a_broker_that_is_not_there_and_words_that_are_wrong_are_refused(monkeypatch):

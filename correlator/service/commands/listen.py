@@ -100,6 +100,7 @@ def listen(
         listener = stack.enter_context(Listener(connection, names, begin, known))
         progress = stack.enter_context(Progress(names))
         run = _Run(listener, choice, newest, folder, progress, count, until)
+        run.save()
         try:
             run.until_done()
         except KeyboardInterrupt:
@@ -153,7 +154,6 @@ class _Run:
         """Write a notice; whether the next one is wanted, too."""
         if isinstance(self._until, float) and notice.time_unix_s >= self._until:
             return False
-        self._positions[notice.topic, notice.partition] = notice.offset + 1
         chosen = self._choice.judged(notice) if self._newest.takes(notice) else None
         if chosen is not None:
             is_filtered = self._choice.lets_pass is not None
@@ -162,6 +162,8 @@ class _Run:
             else:
                 _say(chosen, with_passes=is_filtered)
             self.n_notices += 1
+        # Last: an interrupt before this lets the next run read it again, and drop what it has.
+        self._positions[notice.topic, notice.partition] = notice.offset + 1
         return self._count is None or self.n_notices < self._count
 
     def _is_done(self) -> bool:

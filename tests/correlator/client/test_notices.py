@@ -13,8 +13,8 @@ from tests.streams.test_gcn_notice import a_revision, the_document
 from tests.streams.test_notice_evolution import FROZEN, later
 
 
-def a_notice(revision=1, state="active", key="ztf:one", topic="coincidence.all", offset=0):
-    body = a_coincidence(object_key=key)
+def a_notice(revision=1, state="active", key="ztf:one", topic="coincidence.all", offset=0, rank=1):
+    body = a_coincidence(object_key=key, rank=rank)
     made = a_revision(revision, state, None if state == "active" else "why", body)
     return notice_of(to_bytes(the_document(made, body)), topic, 0, offset, 0.0)
 
@@ -105,6 +105,34 @@ def test_a_run_goes_on_where_the_last_one_stopped_and_what_it_left_half_written_
     second.close()
     assert lines(tmp_path) == [1, 2]
     assert NoticeFolder(tmp_path).positions == {("coincidence.all", 0): 6, ("coincidence.gw", 0): 1}
+
+
+def test_what_a_crash_leaves_of_a_new_file_goes(tmp_path):
+    first = NoticeFolder(tmp_path)
+    first.write([a_notice(1)])
+    first.close()  # as at a crash: nothing was saved of it
+    file = tmp_path / "coincidence.all.jsonl"
+    file.write_bytes(file.read_bytes()[:500])
+    second = NoticeFolder(tmp_path)
+    newest = Newest()
+    second.remember(newest, Choice.of(None))
+    assert newest.takes(a_notice(1))
+    assert lines(tmp_path) == []
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_what_passed_in_an_earlier_run_is_taken_back_by_a_later_one(tmp_path, each):
+    first = NoticeFolder(tmp_path, one_file_each=each)
+    first.write([a_notice(n) for n in (1, 2, 9, 10)])
+    first.save({("coincidence.all", 0): 4})
+    first.close()
+    second = NoticeFolder(tmp_path, one_file_each=each)
+    newest, choice = Newest(), Choice.of("rank = 1")
+    second.remember(newest, choice)
+    assert not newest.takes(a_notice(10))
+    told = choice.judged(a_notice(11, rank=2))
+    assert told is not None
+    assert not told.passes
 
 
 def test_a_file_a_notice_is_named_by_it_and_stays_in_its_folder(tmp_path):
