@@ -104,6 +104,11 @@ def test_a_list_of_places_is_chosen_by_the_region_of_an_event(run, tmp_path, nou
     assert asked == {"event": key, "credible": 0.9, "audience": []}
 
 
+def test_a_joint_event_is_named_by_its_key(run, tmp_path):
+    run("coincidences", "--event", "joint:fermi-gbm:1")
+    assert lines(tmp_path / "coincidences.jsonl") == []
+
+
 @pytest.mark.slow
 def test_columns_are_chosen_in_every_format_and_read_by_the_tools_of_the_field(run, tmp_path):
     names = ["object_key", "last_mag_ab", "rank"]

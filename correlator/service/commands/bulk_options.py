@@ -13,7 +13,7 @@ import click
 from correlator.audience import Reader
 from correlator.errors import ConfigurationError
 from correlator.service.api.problems import Problem
-from correlator.service.api.regions import credible_region, event_of
+from correlator.service.api.regions import credible_region, event_key_of, event_of
 from correlator.service.bulk import (
     FORMATS,
     Noun,
@@ -137,15 +137,15 @@ def export_list(noun: Noun, asked: Asked, store: Store, reader: Reader, out: Pat
 
 
 def _question(noun: Noun, asked: Asked, store: Store, reader: Reader) -> dict[str, Any]:
-    event = None if asked.event is None else event_of(store, reader, asked.event)
+    event_key = event_key_of(store, reader, asked.event)
     regions = [
         None if asked.cone is None else Region.cone(*asked.cone),
         None if asked.moc is None else Region.moc(asked.moc),
     ]
-    event_key = None if event is None else event.event_key
     if asked.credible is not None:
-        if event is None:
+        if event_key is None:
             raise click.UsageError("--credible needs --event, of whose region it is")
+        event = event_of(store, reader, event_key)
         regions.append(credible_region(store, event, asked.credible))
         if "event_key" not in noun.takes:
             event_key = None  # it named the region
