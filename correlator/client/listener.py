@@ -105,12 +105,13 @@ class Listener:
     @property
     def lag(self) -> int:
         """Records that are there and not read yet, as far as is known."""
-        behind = 0
-        for slot, position in self.positions.items():
-            known = self._consumer.get_watermark_offsets(TopicPartition(*slot), cached=True)
-            end = max(known[1] if known else 0, self.ends[slot])
-            behind += max(0, end - position)
-        return behind
+        return sum(map(self.behind, self.positions))
+
+    def behind(self, slot: Slot) -> int:
+        """Records of a partition that are there and not read yet, as far as is known."""
+        known = self._consumer.get_watermark_offsets(TopicPartition(*slot), cached=True)
+        end = max(known[1] if known else 0, self.ends[slot])
+        return max(0, end - self.positions[slot])
 
     @property
     def is_at_first_end(self) -> bool:
@@ -187,25 +188,35 @@ class Listener:
                     raise ClientError(servers, rule, self.complaint or error) from error
 
     def _begun(self, slots: list[Slot], begin: Begin, known: Mapping[Slot, int]) -> dict[Slot, int]:
-        return {slot: known[slot] if slot in known else self._first(slot, begin) for slot in slots}
+        return {
+            slot: self._kept(slot, known[slot]) if slot in known else self._first(slot, begin)
+            for slot in slots
+        }
+
+    def _kept(self, slot: Slot, position: int) -> int:
+        """A position of an earlier run; the first that is kept where it went, or the topic did."""
+        low, high = self._range(slot)
+        return position if low <= position <= high else low
 
     def _first(self, slot: Slot, begin: Begin) -> int:
-        if begin.offset is not None:
-            return begin.offset
         if begin.unix_s is not None:
             asked = [TopicPartition(*slot, max(0, int(begin.unix_s * 1000.0)))]
             (found,) = self._consumer.offsets_for_times(asked, timeout=_ANSWER_WITHIN_S)
             return int(found.offset) if found.offset >= 0 else self._end(slot)
+        low, high = self._range(slot)
+        if begin.offset is not None:
+            return min(max(begin.offset, low), high)
+        return low if begin.is_earliest else high
+
+    def _range(self, slot: Slot) -> tuple[int, int]:
+        """The first offset that is kept, and the one after the last."""
         low, high = self._consumer.get_watermark_offsets(
             TopicPartition(*slot), timeout=_ANSWER_WITHIN_S
         )
-        return int(low if begin.is_earliest else high)
+        return int(low), int(high)
 
     def _end(self, slot: Slot) -> int:
-        found = self._consumer.get_watermark_offsets(
-            TopicPartition(*slot), timeout=_ANSWER_WITHIN_S
-        )
-        return int(found[1])
+        return self._range(slot)[1]
 
     def _heartbeat(self) -> list[TopicPartition]:
         """The heartbeat from its last record on, where we may read it."""

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from confluent_kafka import Producer
 
 from correlator.client import ClientError, Connection, Listener, latest_state, listen
-from correlator.client.begin import EARLIEST
+from correlator.client.begin import EARLIEST, LATEST, Begin
 from correlator.client.choice import Choice
 from correlator.client.folder import NoticeFolder
 from correlator.client.newest import Newest
@@ -75,12 +75,67 @@ def test_what_an_interrupt_keeps_from_the_folder_is_read_again(tmp_path, monkeyp
         raise KeyboardInterrupt
 
     folder = NoticeFolder(tmp_path, one_file_each=True)
-    run = _Run(Full(), Choice.of(None), Newest(), folder, Quiet(), None, None)
+    run = _Run(Full(), Choice.of(None), Newest(), folder, Progress([]), None, None)
     monkeypatch.setattr(folder, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run.until_done()
     run.save()
     assert NoticeFolder(tmp_path).positions == {SLOT: 0}
+
+
+GRB = ("coincidence.grb", 0)
+
+
+class Two:
+    """A listener of two topics, of which the first has a notice that is too late."""
+
+    def __init__(self):
+        self.positions, self.refused = {SLOT: 0, GRB: 0}, []
+        self.batches = [(SLOT, 50.0), (SLOT, 150.0), (GRB, 60.0)]
+        self.heartbeat_unix_s, self.complaint, self.lag = None, None, 0
+
+    def take(self):
+        slot, time_unix_s = self.batches.pop(0)
+        self.positions[slot] += 1
+        return [notice_of(record(1), *slot, self.positions[slot] - 1, time_unix_s)]
+
+    def behind(self, slot):
+        return sum(1 for other, _ in self.batches if other == slot)
+
+
+def test_a_time_ends_each_topic_by_itself(tmp_path):
+    folder = NoticeFolder(tmp_path)
+    run = _Run(Two(), Choice.of(None), Newest(), folder, Progress([]), None, 100.0)
+    run.until_done()
+    run.save()
+    folder.close()
+    assert run.n_notices == 2
+    assert NoticeFolder(tmp_path).positions == {SLOT: 1, GRB: 1}
+
+
+class Kept:
+    """A consumer of a topic that keeps some offsets."""
+
+    def get_watermark_offsets(self, *_, **__):
+        return 500, 700
+
+
+@pytest.mark.parametrize(
+    ("known", "begin", "at"),
+    [
+        ({SLOT: 600}, LATEST, 600),
+        ({SLOT: 700}, LATEST, 700),
+        ({SLOT: 100}, LATEST, 500),
+        ({SLOT: 900}, LATEST, 500),
+        ({}, Begin(offset=600), 600),
+        ({}, Begin(offset=0), 500),
+        ({}, Begin(offset=900), 700),
+    ],
+)
+def test_a_listener_begins_at_what_is_kept(known, begin, at):
+    listener = object.__new__(Listener)
+    listener._consumer = Kept()
+    assert listener._begun([SLOT], begin, known) == {SLOT: at}
 
 
 def test_a_broker_that_is_not_there_and_words_that_are_wrong_are_refused(monkeypatch):

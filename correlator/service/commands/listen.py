@@ -16,7 +16,7 @@ from correlator.client.begin import Begin
 from correlator.client.choice import Choice, predicate_of_notices
 from correlator.client.connection import Connection
 from correlator.client.folder import NoticeFolder
-from correlator.client.listener import Listener
+from correlator.client.listener import Listener, Slot
 from correlator.client.newest import Newest
 from correlator.client.notice import Notice
 from correlator.errors import ConfigurationError
@@ -127,6 +127,8 @@ class _Run:
         self._folder, self._progress = folder, progress
         self._count, self._until = count, until
         self._positions = dict(listener.positions)
+        self._over: set[Slot] = set()
+        """Partitions that are read up to the time at which it ends."""
         self._saved_s = time.monotonic()
         self._n_refused = 0
         self.n_notices = 0
@@ -137,7 +139,8 @@ class _Run:
                 if not self._handled(notice):
                     return
             # Those too of which nothing came of it: records that are no notices.
-            self._positions = dict(self._listener.positions)
+            read = self._listener.positions.items()
+            self._positions |= {slot: at for slot, at in read if slot not in self._over}
             for refusal in self._listener.refused[self._n_refused :]:
                 click.echo(f"passed over: {refusal}", err=True)
             self._n_refused = len(self._listener.refused)
@@ -152,8 +155,11 @@ class _Run:
 
     def _handled(self, notice: Notice) -> bool:
         """Write a notice; whether the next one is wanted, too."""
+        slot = notice.topic, notice.partition
         if isinstance(self._until, float) and notice.time_unix_s >= self._until:
-            return False
+            self._over.add(slot)
+        if slot in self._over:
+            return True
         chosen = self._choice.judged(notice) if self._newest.takes(notice) else None
         if chosen is not None:
             is_filtered = self._choice.lets_pass is not None
@@ -163,14 +169,18 @@ class _Run:
                 _say(chosen, with_passes=is_filtered)
             self.n_notices += 1
         # Last: an interrupt before this lets the next run read it again, and drop what it has.
-        self._positions[notice.topic, notice.partition] = notice.offset + 1
+        self._positions[slot] = notice.offset + 1
         return self._count is None or self.n_notices < self._count
 
     def _is_done(self) -> bool:
         if self._until == "end":
             return self._listener.is_at_first_end
-        is_over = isinstance(self._until, float) and time.time() >= self._until
-        return is_over and self._listener.lag == 0
+        if not isinstance(self._until, float):
+            return False
+        left = self._listener.positions.keys() - self._over
+        return not left or (
+            time.time() >= self._until and not any(map(self._listener.behind, left))
+        )
 
 
 def _choice(where: str | None) -> Choice:
