@@ -10,14 +10,15 @@
 # What was written survives every end. Brokers of different folders and ports live side by side.
 # DIR keeps server.properties, pid, server.log and data/. Without PORT a broker that was made
 # before starts as it was, a new one takes 9092; PORT 0 is any free one. It listens on 127.0.0.1
-# only. Exit code 69: this machine has no Java, or no jars and no Maven to fetch them.
+# only, but to users (KAFKA_USERS_HOST). Exit code 69: this machine has no Java, or no jars and no Maven to fetch them.
 #
 # KAFKA_LIBS             folder of the jars (libs/ beside this script)
 # KAFKA_HEAP             heap of a broker (512m)
 # KAFKA_WAIT_S           how long start and stop may take [s] (60)
 # KAFKA_CONTROLLER_PORT  where its controller listens (PORT + 1)
 # KAFKA_USERS_PORT       where users come in, by SCRAM-SHA-512, with rights that they were given;
-#                        0 is any free one, without it there is no such listener
+#                        0 is any free one, without it there is no such listener; another one
+#                        than PORT and the controller's
 # KAFKA_USERS_HOST       the address that it listens on and is known by (127.0.0.1)
 # KAFKA_USERS_PEM        key and certificates (PEM) of that listener: SASL_SSL, not SASL_PLAINTEXT
 # For a broker that is one of several, see cluster.sh:
