@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from http.client import HTTPException
 from pathlib import Path
 from time import sleep
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import orjson
 
@@ -26,6 +27,16 @@ _LONGEST_PAUSE_S = 60.0
 _MOST_TRIES = 5
 
 _PART_BYTES = 2**20
+
+
+class _Here(HTTPRedirectHandler):
+    """Follows nothing: a redirect would carry the token elsewhere."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_OPENER = build_opener(_Here)
 
 
 class Client:
@@ -101,7 +112,11 @@ class Client:
             The service refuses, or does not answer.
         """
         with self._opened(path, query) as answer:
-            return orjson.loads(answer.read())
+            content = _read(answer, None)
+            try:
+                return orjson.loads(content)
+            except orjson.JSONDecodeError as error:
+                raise ClientError(answer.url, "answers with JSON", content[:60]) from error
 
     def download(self, noun: str, to: Path | str, form: str = "parquet", **query: Any) -> int:
         """A whole list into a file, in flat memory; how many bytes.
@@ -120,28 +135,28 @@ class Client:
         part, n_bytes = path.with_name(f"{path.name}.part"), 0
         try:
             with self._opened((noun,), query | {"format": form}) as answer, part.open("wb") as file:
-                while content := answer.read(_PART_BYTES):
+                while content := _read(answer, _PART_BYTES):
                     n_bytes += file.write(content)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
         return n_bytes
 
-    def _opened(self, path: Iterable[str], query: dict[str, Any]) -> IO[bytes]:
+    def _opened(self, path: Iterable[str], query: dict[str, Any]) -> Any:
         """The answer to a request; one that is told to wait waits, a few times."""
         asked = urlencode({name: value for name, value in query.items() if value is not None})
         url = "/".join([self._base, *(quote(part, safe="") for part in path)])
         request = Request(f"{url}?{asked}" if asked else url, headers=self._headers)  # noqa: S310
         for n_left in range(_MOST_TRIES - 1, -1, -1):
             try:
-                answer: IO[bytes] = urlopen(request, timeout=_WAIT_S)  # noqa: S310
+                answer = _OPENER.open(request, timeout=_WAIT_S)
             except HTTPError as error:
                 with error:
                     pause_s = _pause_s(error)
                     if pause_s is None or n_left == 0:
                         raise _refusal(url, error) from error
                 sleep(pause_s)
-            except (URLError, OSError) as error:
+            except (URLError, OSError, HTTPException) as error:
                 said = getattr(error, "reason", error)
                 raise ClientError(url, "answers", said) from error
             else:
@@ -172,6 +187,21 @@ def to_table(rows: Iterable[Row]) -> Table:
         filled = [empty if value is None else kind(value) for value in values]
         table[name] = MaskedColumn(np.array(filled), mask=mask)
     return table
+
+
+def _read(answer: Any, size: int | None) -> bytes:
+    """So many bytes of an answer, or all of it.
+
+    Raises
+    ------
+    ClientError
+        It breaks off.
+    """
+    try:
+        content: bytes = answer.read(size)
+    except (OSError, HTTPException) as error:
+        raise ClientError(answer.url, "is answered whole", repr(error)) from error
+    return content
 
 
 def _flat(value: Any) -> Any:
