@@ -11,6 +11,7 @@ from correlator.wire import EventRecord
 from storage.coincidences import CoincidenceRevision
 from storage.store import Store
 from streams.gcn_notice import SCHEMA_URL, Json, document_of, to_bytes
+from streams.joint import is_joint
 from streams.outgoing import Outgoing
 from streams.published import chosen, events_of, is_test
 from streams.told import Told, key_of, revisions_before, told_to
@@ -103,6 +104,8 @@ class GCNNoticeDesk:
 def topics_of(events: list[EventRecord], told: Told | None = None) -> tuple[Topic, ...]:
     """Where a notice goes: all, and each messenger's; tests only to their own.
 
+    That a coincidence of a joint event is gone goes to those of every messenger.
+
     Parameters
     ----------
     told
@@ -110,6 +113,9 @@ def topics_of(events: list[EventRecord], told: Told | None = None) -> tuple[Topi
     """
     if is_test(events):
         return (COINCIDENCE_TEST,)
+    if told is not None and told.revision.body is None and is_joint(told.revision.event_key):
+        # Its members were perhaps others when it was told, or public: wherever that was.
+        return (COINCIDENCE_ALL, *_OF_MESSENGER.values())
     messengers = [event.messenger for event in (events if told is None else told.events)]
     if told is not None and told.body is not None and told.body.event is not None:
         # Where it was told before, though its event may not be told of any more.

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from correlator.alert import Surroundings
+from correlator.audience import PUBLIC_READER
 from correlator.crossmatch import CatalogAnswer, CatalogTag, SkyClass
 from correlator.light import Rate
 from correlator.notice import Messenger
@@ -22,6 +23,7 @@ from streams.gcn_notices import GCNNoticeDesk, topics_of
 from streams.notice_reader import read_notice
 from streams.notice_schema import published_schema
 from streams.published import NoCoincidenceError
+from streams.told import told_to
 from streams.voevent import Author
 from tests.builders import (
     T0_UNIX_S,
@@ -345,6 +347,20 @@ def test_each_messenger_has_its_topic_and_tests_have_one_of_their_own():
     assert names_of(test) == names_of(BURST, test) == ["coincidence.test"]
     said = the_document(a_revision(), events=(test,))
     assert (said["alert_tense"], said["coincidence"].events[0].event_id) == ("test", test.event_id)
+
+
+@pytest.mark.parametrize("members", [[BURST], [BURST, replace(MERGER, audience=("lvk",))]])
+def test_what_was_told_of_a_joint_event_is_taken_back_wherever_that_was(members):
+    """A member left, or is not for everybody any more."""
+    key = f"joint:{BURST.event_key}"
+    before = replace(a_revision(1), event_key=key)
+    told = told_to(PUBLIC_READER, before, None, [BURST, MERGER])
+    known = {topic.name for topic in topics_of([BURST, MERGER], told)}
+    gone = replace(a_revision(2, RETRACTED, "why"), event_key=key)
+    private = replace(a_revision(2), event_key=key, audience=("lvk",))
+    for revision in (gone, private):
+        told = told_to(PUBLIC_READER, revision, before, members)
+        assert known <= {topic.name for topic in topics_of(members, told)}
 
 
 @pytest.fixture
