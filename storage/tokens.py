@@ -34,6 +34,9 @@ RANDOM_BYTES = 32
 EXPIRY_WARNING_S = 14 * DAY_S
 """How long before its end a token is said to expire [s]."""
 
+END_OF_DATES_UNIX_S = 253_402_300_800.0
+"""The end of year 9999, up to which a time can be written [s since 1970]."""
+
 MAX_NAME = 100
 """Longest name of a token [characters]."""
 
@@ -114,7 +117,7 @@ class TokenStore:
         ------
         RefusedError
             No name or scope, an unknown scope, a tag that is none or too many, an end that is not
-            after now, a rate that is not above 0.
+            after now or of no year that can be written, a rate that is not above 0.
         """
         row = _checked(name, scopes, audience, now_unix_s, expires_unix_s, rate_hz)
         token_id = secrets.token_hex(8)
@@ -186,6 +189,9 @@ def _checked(
         raise RefusedError(record, str(error)) from error
     if expires_unix_s is not None and not now_unix_s < expires_unix_s < math.inf:
         raise RefusedError(record, "it must end after now [s since 1970]", expires_unix_s)
+    # A microsecond before the end might be rounded up to it where it is written.
+    if expires_unix_s is not None and not 0 <= expires_unix_s <= END_OF_DATES_UNIX_S - 1.0:
+        raise RefusedError(record, "it must end in the years 1970 to 9999", expires_unix_s)
     if rate_hz is not None and not 0 < rate_hz < math.inf:
         raise RefusedError(record, "its rate must be above 0 Hz", rate_hz)
     return {

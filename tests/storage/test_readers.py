@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from correlator.audience import OPERATOR, PUBLIC_READER, Reader
 from correlator.errors import FilterError, RefusedError
+from correlator.service.times import iso_utc
 from storage.feedback import FeedbackStatus
 from storage.schema import coincidences, tokens
 from storage.tokens import EXPIRY_WARNING_S, Scope
@@ -79,6 +80,12 @@ def test_a_token_ends_at_its_end_and_says_so_before(store):
     assert not store.tokens.list()[0].expires_soon(NOW + 2 * EXPIRY_WARNING_S)
 
 
+def test_the_last_end_that_a_token_may_have_can_be_written(store):
+    made(store, expires_unix_s=253_402_300_799.0)
+    (token,) = store.tokens.list()
+    assert iso_utc(token.expires_unix_s) == "9999-12-31T23:59:59.000000Z"
+
+
 def test_a_revoked_token_stays_revoked_with_its_first_time(store):
     secret, other = made(store), made(store)
     token_id = store.tokens.check(secret, NOW).token_id
@@ -98,6 +105,9 @@ def test_a_revoked_token_stays_revoked_with_its_first_time(store):
     ({"expires_unix_s": NOW}, "after now"),
     ({"expires_unix_s": float("nan")}, "after now"),
     ({"expires_unix_s": float("inf")}, "after now"),
+    ({"expires_unix_s": 253_402_300_800.0}, "1970 to 9999"),
+    ({"expires_unix_s": 1e300}, "1970 to 9999"),
+    ({"expires_unix_s": -1.0, "now_unix_s": -2.0}, "1970 to 9999"),
     ({"rate_hz": 0.0}, "above 0 Hz"),
     ({"rate_hz": float("nan")}, "above 0 Hz"),
 ])  # fmt: skip
