@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from correlator.errors import ConfigurationError
@@ -19,6 +19,9 @@ from storage.engine import shown_url, writing
 from storage.errors import is_transient
 from storage.schema import metadata
 from storage.upkeep.analysts import drop_views, renew_views
+
+LOCK_TIMEOUT_S = 120
+"""How long an upgrade waits for others: an analyst's question may take a minute [s]."""
 
 
 def upgrade(engine: Engine, version: str = "head") -> None:
@@ -30,6 +33,8 @@ def upgrade(engine: Engine, version: str = "head") -> None:
         The store is of a version that this release does not know, or has tables in the way.
     """
     with writing(engine).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'"))
         take_turn(connection, "upgrade")  # workers that start together upgrade one by one
         config = _config()
         config.attributes["connection"] = connection

@@ -41,10 +41,9 @@ def add_command(name: str, password: str | None, store_url: str | None) -> None:
     servers = _servers()
     secret = password or secrets.token_urlsafe(24)
     broker.set_password(servers, name, secret)
-    said = _grant(servers, name, store_url)
     if password is None:
-        click.echo(secret)
-    click.echo(said, err=True)
+        click.echo(secret)  # before the rights, which the store may be too far away to tell
+    click.echo(_grant(servers, name, store_url), err=True)
 
 
 @kafka_users.command("grant")
