@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, Table, func, select
+from sqlalchemy import ColumnElement, Row, Select, Table, literal, select
 
 from correlator.alert import Alert
 from correlator.audience import Reader
@@ -16,7 +16,15 @@ from storage.coincidences import CoincidenceRevision, CoincidenceStore, Sent, re
 from storage.database import Database, equal_to
 from storage.notices import NoticeRecord
 from storage.readable import readable
-from storage.schema import alerts, coincidences, events, joint_events, notices, targets
+from storage.schema import (
+    alerts,
+    coincidences,
+    events,
+    joint_events,
+    localizations,
+    notices,
+    targets,
+)
 from storage.search.page import checked_text
 from storage.targets import target_of
 
@@ -72,16 +80,20 @@ class ByKey:
         """
         if reader.reads_all:
             return True
+        one = select(literal(1)).limit(1)
         named = [
-            select(func.count()).where(*_of(table, reader, localization_sha256=sha256))
-            for table in (events, notices)
+            one.where(*_of(table, reader, localization_sha256=sha256)).select_from(table)
+            for table in (notices, events)
         ]
-        c = joint_events.c
-        within = select(func.count()).where(
-            c.body.contains(sha256, autoescape=True), *readable(joint_events, reader)
+        is_stored = one.where(localizations.c.sha256 == sha256)
+        within = one.where(
+            joint_events.c.body.contains(sha256, autoescape=True), *readable(joint_events, reader)
         )
         with self._database.reading() as connection:
-            return any(connection.execute(one).scalar_one() for one in (*named, within))
+            if any(connection.execute(asked).first() for asked in named):
+                return True
+            # Bodies are read through, so only for what there is.
+            return all(connection.execute(asked).first() for asked in (is_stored, within))
 
     def alert(self, reader: Reader, survey: str, object_id: str, alert_id: str) -> Alert | None:
         """One alert."""

@@ -81,6 +81,7 @@ notices = Table(
     Index(None, "event_key"),
     Index(None, "mission", "notice_unix_s"),
     Index(None, "notice_unix_s"),
+    Index(None, "localization_sha256"),
     Index("ix_notices_received", "received_unix_s", "notice_id", "content_sha256"),
 )
 
@@ -115,6 +116,7 @@ events = Table(
     Column("audience", TEXT),
     Index(None, "event_unix_s"),
     Index(None, "mission", "event_unix_s"),
+    Index(None, "localization_sha256"),
 )
 
 alerts = Table(

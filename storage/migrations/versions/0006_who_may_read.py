@@ -84,6 +84,8 @@ def _index_for_lists() -> None:
     op.create_index(
         "ix_notices_received", "notices", ["received_unix_s", "notice_id", "content_sha256"]
     )
+    for table in ("notices", "events"):
+        op.create_index(f"ix_{table}_localization_sha256", table, ["localization_sha256"])
     op.drop_index("ix_pairs_event_key_is_live", "pairs")
     op.create_index("ix_pairs_event_key", "pairs", ["event_key", "is_live", "coincidence_id"])
     op.drop_index("ix_coincidences_case_name_is_current_state", "coincidences")
