@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, func, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    Select,
+    and_,
+    case,
+    func,
+    select,
+    true,
+    tuple_,
+)
 
 from correlator.audience import Reader
 from correlator.filters import Filter
@@ -29,6 +40,9 @@ _REVISION = (
 
 
 _NAMED = frozenset({"event_key", "object_key", "case_name", "is_current", "state"})
+_OF_ROWS = frozenset({"object_key"})
+"""Of these, what the index by place has not."""
+
 _ORDER = [
     coincidences.c[name] for name in ("published_unix_s", "coincidence_id", "case_name", "revision")
 ]
@@ -75,11 +89,22 @@ class CoincidenceQuestion:
             Columns by which rows are to be looked up, if they are asked for.
         """
         others = self._equal(table, _NAMED - set(by))
-        others += self.event.holds(table.c.event_unix_s)
-        if self.tree is not None:
-            others.append(passes(self.tree, table))
+        others += self._of_rows(table)
         others += readable(table, reader)
         return [*self.named(table, by), *(hidden(condition) for condition in others)]
+
+    def of_index(self, table: FromClause, reader: Reader) -> list[ColumnElement[bool]]:
+        """What it says of the columns of the index by place; the rest is :meth:`of_rows`."""
+        others = [*self._equal(table, _NAMED - _OF_ROWS), *readable(table, reader)]
+        return [*self.named(table, ()), *(hidden(condition) for condition in others)]
+
+    def of_rows(self, table: FromClause) -> ColumnElement[bool]:
+        """Whether a row is what is asked for, as far as the index by place does not tell."""
+        return and_(true(), *self._equal(table, _OF_ROWS), *self._of_rows(table))
+
+    def _of_rows(self, table: FromClause) -> list[ColumnElement[bool]]:
+        said = self.event.holds(table.c.event_unix_s)
+        return said if self.tree is None else [*said, passes(self.tree, table)]
 
     def named(self, table: FromClause, by: Sequence[str]) -> list[ColumnElement[bool]]:
         """What it says of some columns, and of the time of publication."""
@@ -130,9 +155,9 @@ def coincidences_page(
         walk = RegionWalk(
             coincidences,
             region.ranges,
-            _with_place,
+            lambda table: _with_place(table, question),
             _KEY,
-            lambda table: question.conditions(table, reader, ()),
+            lambda table: question.of_index(table, reader),
         )
         last = checked_after(after, (int, str, str, int))
         return page_of(database, walk, last, limit, revision_of, _InRegion(region))
@@ -178,8 +203,11 @@ def _page_of_windows(
     return Page(kept, after)
 
 
-def _with_place(table: FromClause) -> list[ColumnElement[Any]]:
-    """What a revision is made of, and where it lies: one that is gone, where the last one lay."""
+def _with_place(table: FromClause, question: CoincidenceQuestion) -> list[ColumnElement[Any]]:
+    """What a revision is made of, whether it is asked for, and where it lies.
+
+    One that is gone lies where the last one lay; of one that is not asked for there is no body.
+    """
     before = coincidences.alias("before")
     is_before = and_(
         table.c.ra_deg.is_(None),
@@ -191,21 +219,27 @@ def _with_place(table: FromClause) -> list[ColumnElement[Any]]:
         for name in ("ra_deg", "dec_deg")
     ]
     named = zip(places, ("at_ra_deg", "at_dec_deg"), strict=True)
+    is_asked = question.of_rows(table)
     return [
-        *(table.c[name] for name in _REVISION),
+        *(table.c[name] for name in _REVISION if name != "body"),
+        case((is_asked, table.c.body)).label("body"),
+        is_asked.label("is_asked"),
         *(place.label(name) for place, name in named),
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class _InRegion:
-    """The exact test of a region; where a place is not known any more it is not inside."""
+    """The exact test of a region, of what is asked for; where no place is known it is not inside.
+
+    A filter is decided here, so that a page looks at so many rows whatever it lets pass.
+    """
 
     region: Region
 
     def __call__(self, rows: Sequence[Row[Any]]) -> Inside:
         places = np.array([(row.at_ra_deg, row.at_dec_deg) for row in rows], dtype=np.float64)
-        known = np.isfinite(places).all(axis=1)
+        known = np.isfinite(places).all(axis=1) & np.array([bool(row.is_asked) for row in rows])
         inside = np.zeros(len(rows), dtype=np.bool_)
         inside[known] = self.region.contains(places[known, 0], places[known, 1])
         return inside

@@ -48,7 +48,7 @@ FIRST_RANGES, MORE = 64, 4
 """Ranges that are asked for at first, and by how much more each time that they held too little."""
 
 LEAST_ROWS = 200
-"""Rows that are read at once at least where an exact test decides."""
+"""Rows that are read at once at least where an exact test decides; more where it takes few."""
 
 STREAM_ROWS = 2000
 """Rows of a batch of a stream."""
@@ -214,9 +214,12 @@ def page_of(
         Which of some rows to take; None is all.
     """
     kept: list[T] = []
-    examined = 0
+    examined, least = 0, LEAST_ROWS
     while True:
-        asked = limit - len(kept) if holds is None else max(limit - len(kept), LEAST_ROWS)
+        asked = limit - len(kept)
+        if holds is not None:
+            asked = min(max(asked, least), MAX_EXAMINED - examined)
+            least = min(2 * least, STREAM_ROWS)
         with database.reading() as connection:
             rows = walk.rows(connection, after, asked)
         inside = [True] * len(rows) if holds is None or not rows else holds(rows)

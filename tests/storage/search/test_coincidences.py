@@ -211,3 +211,40 @@ def test_a_filter_looks_at_so_many_rows_a_page_whatever_it_lets_pass(
     some = [row for rows in pages("log_lr > 7", 5) for row in rows]
     whole = store.search.coincidences(OPERATOR, limit=MAX_LIMIT, newest_first=newest).rows
     assert some == [r for r in whole if r.body is not None and r.body.pair.log_lr > 7.0]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"tree": filter_of_text("log_lr > 1e9")},
+        {"event_since_unix_s": 1e18},
+        {"object_key": "ztf:none"},
+    ],
+)
+def test_a_page_of_a_region_looks_at_so_many_rows_whatever_passes(published, monkeypatch, asked):
+    store, revisions = published
+    monkeypatch.setattr("storage.search.walks.MAX_EXAMINED", 50)
+    sky = Region.cone(0.0, 0.0, 180.0)
+    after, n_pages = None, 0
+    while True:
+        page = store.search.coincidences(OPERATOR, sky, after, 1000, **asked)
+        assert not page.rows
+        n_pages += 1
+        if page.after is None:
+            break
+        after = page.after
+    assert n_pages in (len(revisions) // 50, len(revisions) // 50 + 1)
+
+
+def test_a_filter_in_a_region_goes_on_over_short_pages(published, monkeypatch):
+    store, revisions = published
+    monkeypatch.setattr("storage.search.walks.MAX_EXAMINED", 50)
+    sky, tree = Region.cone(0.0, 0.0, 180.0), filter_of_text("log_lr > 20")
+
+    def page_after(after):
+        return store.search.coincidences(OPERATOR, sky, after, 5, tree=tree)
+
+    found = all_of(page_after)
+    expected = [r for r, *_ in revisions if r.body is not None and r.body.pair.log_lr > 20.0]
+    assert expected
+    assert sorted(map(repr, found)) == sorted(map(repr, expected))
