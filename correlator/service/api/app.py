@@ -83,7 +83,7 @@ def create_api(
         localizations_router(store, access),
         objects_router(store, access),
         alerts_router(store, access),
-        filters_router(store, access),
+        filters_router(store, access, now_unix_s),
         schemas_router(access),
         subscriptions_router(store, access, now_unix_s),
         tokens_router(store, access, now_unix_s),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import orjson
@@ -11,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from correlator.filters import Filter, filter_id, filter_of_json, text_of
 from correlator.filters.preset import presets
+from correlator.policy import DAY_S
 from correlator.service.api.access import Access, Caller
 from correlator.service.api.answers import json_answer
 from correlator.service.api.parameters import MAX_FILTER_LENGTH, Id, UtcTime, filter_of
@@ -27,6 +29,9 @@ from storage.store import Store
 
 SENT_ROWS = 100
 """Revisions that are shown when nobody says how many."""
+
+SENT_DAYS = 62
+"""Longest span that is counted [days]; the command line counts any."""
 
 
 class FilterSaid(BaseModel):
@@ -53,12 +58,16 @@ class SentQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     filter: str = Field(max_length=MAX_FILTER_LENGTH, examples=["grandma-gw", "log_lr >= 5"])
-    since: UtcTime = Field(description="Published at this time or later.")
-    until: UtcTime | None = Field(None, description="Published before this time.")
+    since: UtcTime = Field(
+        description=f"Published at this time or later; at most {SENT_DAYS} days before `until`."
+    )
+    until: UtcTime | None = Field(
+        None, description="Published before this time; without it the span ends now."
+    )
     limit: int = Field(SENT_ROWS, ge=1, le=1000, description="Revisions that are shown.")
 
 
-def filters_router(store: Store, access: Access) -> APIRouter:
+def filters_router(store: Store, access: Access, now_unix_s: Callable[[], float]) -> APIRouter:
     """``/filters``."""
     router = APIRouter(tags=["filters"])
     reading = Depends(access.reading)
@@ -74,8 +83,10 @@ def filters_router(store: Store, access: Access) -> APIRouter:
     ) -> Response:
         """List the revisions that whoever subscribed by a filter would have been sent.
 
-        What was sent and passes no longer, or is gone, is sent once more, with `passes` false.
+        What was sent and passes no longer, or is gone, is sent once more, with `passes` false. A
+        span of more than 62 days is refused: ask for one after the other.
         """
+        _check_span(query, now_unix_s())
         tree = filter_of(query.filter)
         n_sent, found = await run_in_threadpool(
             store.by_key.sent, caller.reader, tree, query.since, query.until, query.limit
@@ -109,6 +120,13 @@ def filters_router(store: Store, access: Access) -> APIRouter:
         return Response(orjson.dumps(filter_row(tree)), media_type="application/json")
 
     return router
+
+
+def _check_span(query: SentQuery, now_unix_s: float) -> None:
+    end_unix_s = now_unix_s if query.until is None else query.until
+    if end_unix_s - query.since > SENT_DAYS * DAY_S:
+        rule = f"at most {SENT_DAYS} days before `until`, or before now without `until`"
+        raise bad_parameter("since", rule, iso_utc(query.since))
 
 
 def _tree(said: str | dict[str, Any]) -> Filter:

@@ -96,7 +96,7 @@ ROUTES: dict[tuple[str, str], dict[str, int]] = {
 CONE = "?RA=150&DEC=20&SR=1"
 QUERIES = {
     **{f"/skyportal/v1{s}/alerts": "?objectId=ZTF25aaaaaaa" for s in ("", "/ztf", "/lsst")},
-    "/api/v1/filters/sent": "?filter=log_lr>0&since=2020-01-01",
+    "/api/v1/filters/sent": "?filter=log_lr>0&since=2020-01-01&until=2020-02-01",
     "/scs": CONE,
     "/scs/coincidences": CONE,
     "/scs/objects": CONE,

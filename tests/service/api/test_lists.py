@@ -192,6 +192,25 @@ async def test_what_cannot_be_asked_is_said_in_words(filled, path):
     assert "Traceback" not in answer.text
 
 
+async def test_what_a_filter_would_have_sent_is_told_of_62_days_at_most(filled):
+    spans = {
+        "since=1970-01-01": 400,
+        "since=2025-08-01": 400,
+        "since=2025-08-01&until=2025-10-03": 400,
+        "since=2025-08-01&until=2025-10-02": 200,
+        "since=2025-10-01": 200,
+        "since=1970-01-01&until=1970-02-01": 200,
+    }
+    async with filled.client() as client:
+        for span, status in spans.items():
+            answer = await client.get(f"/filters/sent?filter=log_lr%20%3E%20-1e9&limit=1&{span}")
+            assert answer.status_code == status, span
+            if status == 400:
+                assert "at most 62 days before `until`" in answer.json()["detail"]
+        said = (await client.get("/filters/sent?filter=log_lr%3E0&since=2025-10-01")).json()
+    assert said["n_sent"] > 0
+
+
 async def test_what_did_not_change_is_not_sent_again(written):
     async with written.client() as client:
         first = await client.get("/coincidences")
@@ -344,7 +363,7 @@ def _paths(store):
     yield from (f"/{name}?ra=33&dec=3&radius=5" for name in ("objects", "alerts", "coincidences"))
     yield "/coincidences?current=false"
     yield "/targets?state=all&format=tom-csv"
-    yield "/filters/sent?filter=log_lr%20%3E%200&since=2020-01-01"
+    yield "/filters/sent?filter=log_lr%20%3E%200&since=2025-10-01"
 
 
 def _sealed_paths(store):
