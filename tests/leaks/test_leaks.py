@@ -237,7 +237,7 @@ def with_queries(path, url, forms):
     elif path.startswith("/scs"):
         yield from (f"{url}?RA={ra}&DEC=0&SR=90&VERB=3" for ra in (0, 180))
     elif path.endswith("/filters/sent"):
-        yield f"{url}?filter=rank>=1&limit=1000"
+        yield f"{url}?filter=rank>=1&limit=1000&since=2025-10-01&until=2025-11-30"
     else:
         yield url
 
