@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -98,6 +99,24 @@ def writing(engine: Engine) -> Engine:
     wrote in between; one that begins as a writer waits its turn.
     """
     return engine.execution_options(**{_WRITES: True})
+
+
+def limit_statements(engine: Engine, seconds: float) -> None:
+    """Let PostgreSQL end each statement of the connections to come after so long.
+
+    What the URL says goes before; SQLite has no such limit.
+    """
+    if engine.dialect.name != "postgresql":
+        return
+    limit = f"-c statement_timeout={round(seconds * 1000)}"
+
+    def add(_dialect: object, _record: object, _parts: object, named: dict[str, Any]) -> None:
+        said = named.get("options", "")
+        # The next connection is asked for with the same arguments.
+        named["options"] = said if said.startswith(limit) else f"{limit} {said}"
+
+    event.listen(engine, "do_connect", add)
+    engine.dispose()
 
 
 def shown_url(url: URL) -> str:

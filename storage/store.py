@@ -15,7 +15,7 @@ from storage.by_key import ByKey
 from storage.coincidences import CoincidenceStore
 from storage.database import Database
 from storage.dead_letters import DeadLetterStore
-from storage.engine import open_engine, shown_url
+from storage.engine import limit_statements, open_engine, shown_url
 from storage.events import EventStore
 from storage.feedback import FeedbackStore
 from storage.joint_events import JointEventStore
@@ -68,13 +68,17 @@ class Store:
         self.by_key = ByKey(database)
 
     @classmethod
-    def open(cls, url: str, migrate: bool = True) -> Self:
+    def open(
+        cls, url: str, migrate: bool = True, *, statement_limit_s: float | None = None
+    ) -> Self:
         """Open the store of a URL; close it, or use it as a context manager.
 
         Parameters
         ----------
         migrate
             Bring its tables up to date first; otherwise they must be.
+        statement_limit_s
+            After which PostgreSQL ends a statement [s]; not one that brings tables up to date.
 
         Raises
         ------
@@ -91,6 +95,8 @@ class Store:
                     f"event store {shown_url(engine.url)}: its tables are of version {found}, "
                     f"this release needs {migrations.newest()}: run `correlator db upgrade`"
                 )
+            if statement_limit_s is not None:
+                limit_statements(engine, statement_limit_s)
             failing.pop_all()
         return cls(engine)
 

@@ -7,12 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from correlator.errors import ConfigurationError
+from correlator.service.commands import serve as serve_command
 from correlator.wire import JointRecord, record_of_event
 from storage.engine import BUSY_TIMEOUT_MS, open_engine
+from storage.errors import is_transient
 from storage.share import Share
 from storage.store import Store
 from tests.builders import (
@@ -173,3 +176,43 @@ def test_an_empty_batch_is_nothing(store):
     assert store.alerts.put_batch([], []) == []
     store.pairs.put_many([])
     assert set(store.counts().values()) == {0}
+
+
+def test_postgresql_ends_a_statement_that_takes_too_long_but_not_what_the_url_allows(shared_store):
+    if shared_store.engine.dialect.name != "postgresql":
+        return
+    url = shared_store.engine.url.render_as_string(hide_password=False)
+    with Store.open(url, statement_limit_s=0.2) as store:
+        for _ in range(2):
+            with store.engine.connect() as connection:
+                assert connection.execute(text("SHOW lock_timeout")).scalar() == "10s"
+                with pytest.raises(DBAPIError, match="statement timeout") as caught:
+                    connection.execute(text("SELECT pg_sleep(5)"))
+                assert is_transient(caught.value)
+                connection.invalidate()
+    longer = "&" if "?" in url else "?"
+    allowed = f"{url}{longer}options=-c%20statement_timeout%3D7s"
+    with Store.open(allowed, statement_limit_s=0.2) as store, store.engine.connect() as connection:
+        assert connection.execute(text("SHOW statement_timeout")).scalar() == "7s"
+
+
+def test_sqlite_has_no_limit_of_statements(file_url):
+    with Store.open(file_url, statement_limit_s=0.2) as store:
+        assert set(store.counts().values()) == {0}
+
+
+def test_serving_limits_its_statements(monkeypatch, file_url):
+    limits, whole = [], Store.open
+
+    def opened(url, **said):
+        limits.append(said["statement_limit_s"])
+        return whole(url, **said)
+
+    async def nothing(*_):
+        pass
+
+    monkeypatch.setattr(serve_command.Store, "open", opened)
+    monkeypatch.setattr(serve_command, "serve_http", nothing)
+    result = CliRunner().invoke(serve_command.serve, ["--store", file_url])
+    assert result.exit_code == 0, result.output
+    assert limits == [60.0]

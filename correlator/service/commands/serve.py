@@ -12,6 +12,9 @@ from correlator.service.serving import serve_http
 from correlator.service.settings import Settings
 from storage.store import Store
 
+STATEMENT_LIMIT_S = 60.0
+"""After which PostgreSQL ends a statement of the serving process [s]."""
+
 
 @click.command("serve")
 @store_option
@@ -25,6 +28,6 @@ def serve(store_url: str | None, host: str | None, port: int | None) -> None:
     bound_arenas()
     settings = Settings()
     at, chosen = host or settings.host, settings.port if port is None else port
-    with Store.open(store_url_of(store_url)) as store:
+    with Store.open(store_url_of(store_url), statement_limit_s=STATEMENT_LIMIT_S) as store:
         click.echo(f"page at http://{at}:{chosen}, REST at http://{at}:{chosen}/api/v1", err=True)
         asyncio.run(serve_http(store, settings, at, chosen))
