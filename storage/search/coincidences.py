@@ -27,7 +27,7 @@ from storage.database import Database
 from storage.filters import passes
 from storage.readable import readable
 from storage.schema import coincidences
-from storage.search.page import MAX_EXAMINED, After, Page, checked_after, checked_text
+from storage.search.page import MAX_EXAMINED, After, Int32, Page, checked_after, checked_text
 from storage.search.region import Inside, Region
 from storage.search.spans import EVER, Span
 from storage.search.walks import KeyWalk, RegionWalk, hidden, literals, page_of
@@ -159,10 +159,10 @@ def coincidences_page(
             _KEY,
             lambda table: question.of_index(table, reader),
         )
-        last = checked_after(after, (int, str, str, int))
+        last = checked_after(after, (int, str, str, Int32))
         return page_of(database, walk, last, limit, revision_of, _InRegion(region))
     c = coincidences.c
-    last = checked_after(after, (float, str, str, int))
+    last = checked_after(after, (float, str, str, Int32))
     asked = question.conditions(coincidences, reader, question.sought)
     found = select(*(c[name] for name in _REVISION)).where(*asked)
     if question.is_of_rows:

@@ -19,7 +19,7 @@ from storage.database import Database, equal_to
 from storage.notices import NoticeRecord
 from storage.readable import readable
 from storage.schema import events, notices, pairs, targets
-from storage.search.page import After, Page, checked_after, checked_text
+from storage.search.page import After, Int32, Page, checked_after, checked_text
 from storage.search.region import Inside, Region
 from storage.search.spans import Span
 from storage.search.walks import KeyWalk, page_of
@@ -108,7 +108,7 @@ def targets_page(
     c = targets.c
     place = func.coalesce(c.rank, literal(UNRANKED, Integer())).label("place")
     found = select(targets, place).where(*wanted, *readable(targets, reader))
-    last = checked_after(after, (str, int, str))
+    last = checked_after(after, (str, Int32, str))
     walk = KeyWalk(found, [c.case_name, place, c.target_id])
 
     def holds(rows: Sequence[Row[Any]]) -> Inside:

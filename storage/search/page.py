@@ -21,8 +21,13 @@ MAX_EXAMINED = 50_000
 """Rows near a region, or before a filter, that a page looks at; it then ends early, and the next
 one goes on."""
 
-_MAX_INT = 2**63 - 1
+_MAX_LONG = 2**63 - 1
+_MAX_INT = 2**31 - 1
 _MAX_TEXT = 2_000
+
+
+class Int32(int):
+    """Kind of a part that is compared with a column of 32 bits, as a revision or a rank is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ def checked_after(after: Sequence[object] | None, kinds: Sequence[type]) -> Afte
     Parameters
     ----------
     kinds
-        Of each part ``str``, ``int`` or ``float``; a first float may be None.
+        Of each part ``str``, ``int``, :class:`Int32` or ``float``; a first float may be None.
 
     Raises
     ------
@@ -112,7 +117,8 @@ def _part(value: object, kind: type, may_be_none: bool) -> str | int | float | N
         return None
     if kind is str and isinstance(value, str) and len(value) <= _MAX_TEXT and _is_storable(value):
         return value
-    if kind is int and isinstance(value, int) and is_number and abs(value) <= _MAX_INT:
+    most = _MAX_INT if kind is Int32 else _MAX_LONG
+    if issubclass(kind, int) and isinstance(value, int) and is_number and abs(value) <= most:
         return value
     if kind is float and isinstance(value, int | float) and is_number and math.isfinite(value):
         return float(value)

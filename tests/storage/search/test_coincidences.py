@@ -169,12 +169,21 @@ def test_a_retraction_is_found_where_the_object_was(published):
         {"case": 7},
         {"after": (float("nan"), "a", "b", 1)},
         {"after": ("now", "a", "b", 1)},
+        {"after": (1.0, "a", "b", 2**31)},
+        {"after": (1.0, "a", "b", -(2**31))},
+        {"after": (1, "a", "b", 2**31), "region": Region.whole_sky()},
         {"event_since_unix_s": float("nan")},
     ],
 )
 def test_what_cannot_be_asked_of_coincidences_is_refused(reused_store, asked):
     with pytest.raises(SearchError):
         reused_store.search.coincidences(OPERATOR, **asked)
+
+
+def test_a_place_of_a_target_beyond_the_column_is_refused(reused_store):
+    with pytest.raises(SearchError, match="after"):
+        reused_store.search.targets(OPERATOR, after=("a", 2**31, "b"))
+    assert reused_store.search.targets(OPERATOR, after=("a", 2**31 - 1, "b")).rows == []
 
 
 def test_names_that_look_like_sql_are_names(store):
