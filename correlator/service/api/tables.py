@@ -21,6 +21,10 @@ from correlator.service.api.formats import Format
 GROUP_ROWS = 16_384
 """Rows of a row group of Parquet: what memory holds of it."""
 
+PORTION_CHARACTERS = 1_000_000
+"""Characters of a column of an ECSV that are made at once: each row has the width of the longest
+text."""
+
 _ARROW = {
     Kind.TEXT: pa.string(),
     Kind.TIME: pa.string(),
@@ -50,12 +54,10 @@ def table_of(rows: Sequence[Row], columns: Columns, form: Format) -> bytes:
         case Format.CSV | Format.NDJSON | Format.PARQUET:
             return b"".join(streamed([rows], columns, form))
         case Format.ECSV:
-            text = io.StringIO()
-            astropy_table(rows, columns).write(text, format="ascii.ecsv")
-            return text.getvalue().encode()
+            return "".join(_ecsv(rows, columns)).encode()
         case Format.VOTABLE:
             content = io.BytesIO()
-            astropy_table(rows, columns).write(
+            astropy_table(rows, columns, is_fixed=False).write(
                 content, format="votable", tabledata_format="binary2"
             )
             return content.getvalue()
@@ -74,11 +76,17 @@ def streamed(batches: Iterable[Sequence[Row]], columns: Columns, form: Format) -
     raise ValueError(f"{form} is not streamed")
 
 
-def astropy_table(rows: Sequence[Row], columns: Columns) -> Table:
-    """Rows as a table of Astropy; what is null is masked."""
+def astropy_table(rows: Sequence[Row], columns: Columns, *, is_fixed: bool = True) -> Table:
+    """Rows as a table of Astropy; what is null is masked.
+
+    Parameters
+    ----------
+    is_fixed
+        Whether each text takes the place of the longest of its column.
+    """
     table = Table()
     for column in columns:
-        table[column.name] = _masked(column, column.values(rows))
+        table[column.name] = _masked(column, column.values(rows), is_fixed=is_fixed)
     return table
 
 
@@ -101,6 +109,33 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
     return value
+
+
+def _ecsv(rows: Sequence[Row], columns: Columns) -> Iterator[str]:
+    """Portions of rows, the first with the header, which is the same whatever the rows are."""
+    header = _ecsv_of([], columns)
+    yield header
+    for portion in _portions(rows, columns):
+        yield _ecsv_of(portion, columns).removeprefix(header)
+
+
+def _ecsv_of(rows: Sequence[Row], columns: Columns) -> str:
+    text = io.StringIO()
+    astropy_table(rows, columns).write(text, format="ascii.ecsv")
+    return text.getvalue()
+
+
+def _portions(rows: Sequence[Row], columns: Columns) -> Iterator[Sequence[Row]]:
+    """Rows in turn, so many that none of their columns has too many characters."""
+    texts = [column.values(rows) for column in columns if column.kind not in _NUMPY]
+    begin = longest = 0
+    for n, values in enumerate(zip(*texts, strict=True)):
+        length = max(len(value or "") for value in values)
+        longest = max(longest, length)
+        if n > begin and longest * (n - begin + 1) > PORTION_CHARACTERS:
+            yield rows[begin:n]
+            begin, longest = n, length
+    yield rows[begin:]
 
 
 def _csv(batches: Iterable[Sequence[Row]], columns: Columns) -> Iterator[bytes]:
@@ -211,7 +246,7 @@ def _texts(columns: Columns) -> list[str]:
     return [column.name for column in columns if column.kind in {Kind.TEXT, Kind.TIME}]
 
 
-def _masked(column: Column, values: list[Any]) -> MaskedColumn:
+def _masked(column: Column, values: list[Any], *, is_fixed: bool) -> MaskedColumn:
     mask = [value is None for value in values]
     if column.kind in _NUMPY:
         kind: Any = _NUMPY[column.kind]
@@ -219,6 +254,9 @@ def _masked(column: Column, values: list[Any]) -> MaskedColumn:
     else:
         filled = ["" if value is None else value for value in values]
         kind = f"U{max(map(len, filled), default=1) or 1}"
+        if not is_fixed and any(filled):
+            # Astropy tells from the first what they are, so none is masked: empty is null here.
+            kind, mask = object, [False] * len(mask)
     return MaskedColumn(
         np.array(filled, dtype=kind),
         mask=mask,

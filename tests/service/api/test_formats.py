@@ -2,6 +2,7 @@
 
 import csv
 import io
+import tracemalloc
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from astropy.io.votable import parse_single_table
 from astropy.table import Table
 from mocpy import MOC
 
+from correlator.service.api import tables
 from correlator.service.api.columns import (
     ALERTS,
     COINCIDENCES,
@@ -21,6 +23,7 @@ from correlator.service.api.columns import (
     OBJECTS,
     PAIRS,
     TARGETS,
+    Column,
     Columns,
     Kind,
 )
@@ -190,6 +193,39 @@ def test_tables_without_rows_are_tables():
         table = read(form, table_of([], COINCIDENCES, form), COINCIDENCES)
         assert table.colnames == [column.name for column in COINCIDENCES]
         assert len(table) == 0
+
+
+WORDS = (
+    Column("word", Kind.TEXT, "A text", ucd="meta.note"),
+    Column("number", Kind.INT, "A number"),
+)
+
+
+@pytest.mark.parametrize("form", [Format.ECSV, Format.VOTABLE])
+def test_one_long_text_does_not_make_all_of_its_column_as_long(form):
+    rows = [{"word": "short", "number": n} for n in range(1000)]
+    rows[500] = {"word": "x" * 50_000, "number": 500}
+    table_of(rows[:1], WORDS, form)  # what Astropy keeps once and for all
+    tracemalloc.start()
+    try:
+        content = table_of(rows, WORDS, form)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(content) > 50_000
+    assert most < 40e6
+
+
+@pytest.mark.parametrize("form", [Format.ECSV, Format.VOTABLE])
+def test_texts_of_any_length_are_read_as_they_were(form, monkeypatch):
+    words = ["a", "# b", None, "two\nlines", "é☃", "x" * 300, 'with "quotes"', "last"]
+    rows = [{"word": word, "number": n} for n, word in enumerate(words)]
+    whole = table_of(rows, WORDS, form)
+    monkeypatch.setattr(tables, "PORTION_CHARACTERS", 5)
+    assert table_of(rows, WORDS, form) == whole
+    found = read(form, whole, WORDS)
+    assert all(agree(a, b, form) for a, b in zip(words, found["word"], strict=True))
+    assert list(found["number"]) == list(range(len(words)))
 
 
 def test_parquet_comes_in_row_groups_as_the_rows_come():
