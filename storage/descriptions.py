@@ -146,6 +146,7 @@ _OWN = {
     "pairs.event_version": "version of the event that was compared",
     "pairs.object_version": "version of the object that was compared",
     "subscriptions.audience": "tags that the owner held when it was put, with blanks between",
+    "subscriptions.is_of_token": "whether only tags that a valid token of the owner holds count",
     "subscriptions.name": "last word of the topic",
     "targets.state": "active or retired",
     "targets.event_key": "the event of its best coincidence",

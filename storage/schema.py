@@ -421,6 +421,7 @@ subscriptions = Table(
     _said("is_active", Boolean),
     _said("created_unix_s", Double),
     Column("audience", TEXT),
+    _said("is_of_token", Boolean),
     _said("is_removed", Boolean),
 )
 """Filters by which coincidences are sent to a topic of a user's own; a removed one keeps its name

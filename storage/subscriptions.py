@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy import Row as StoredRow
 
 from correlator.audience import Audience, Reader, audience_of, audience_of_text, audience_text
 from correlator.errors import RefusedError
 from correlator.filters import Filter, read_filter, text_of
 from storage.database import Database, equal_to, take_turn
-from storage.schema import subscriptions
+from storage.schema import subscriptions, tokens
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -35,6 +35,9 @@ class Subscription:
         Text of the filter, in its one form.
     audience
         Tags that the owner held when it was put: what it sends is for them.
+    is_of_token
+        Whether it was put with a token: it then keeps of its tags only those that a valid token of
+        the owner's name holds. What the operator gave does not end.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Subscription:
     is_active: bool
     created_unix_s: float
     audience: Audience
+    is_of_token: bool = False
 
     @property
     def reader(self) -> Reader:
@@ -65,6 +69,7 @@ class SubscriptionStore:
         now_unix_s: float,
         *,
         is_active: bool = True,
+        is_of_token: bool = False,
     ) -> Subscription:
         """Store a subscription, or change one of the same owner, which keeps its age.
 
@@ -90,6 +95,7 @@ class SubscriptionStore:
             "filter": text_of(tree),
             "is_active": is_active,
             "audience": audience_text(tags),
+            "is_of_token": is_of_token,
             "is_removed": False,
         }
         new = row | {"name": name, "owner": owner, "created_unix_s": now_unix_s}
@@ -121,6 +127,30 @@ class SubscriptionStore:
         with self._database.reading() as connection:
             return tuple(_subscription(row) for row in connection.execute(found))
 
+    def served(self, now_unix_s: float) -> tuple[Subscription, ...]:
+        """The active ones by name, each with the tags that it may be sent at a moment."""
+        return self.with_tags_held(self.list(active_only=True), now_unix_s)
+
+    def with_tags_held(
+        self, found: Iterable[Subscription], now_unix_s: float
+    ) -> tuple[Subscription, ...]:
+        """Subscriptions, those of tokens with the tags that their owners hold at a moment.
+
+        These are the ones that one valid token of the owner's name holds; of several tokens that
+        which leaves most.
+        """
+        found = tuple(found)
+        if not any(one.is_of_token and one.audience for one in found):
+            return found
+        c = tokens.c
+        lasts = or_(c.expires_unix_s.is_(None), c.expires_unix_s > now_unix_s)
+        valid = select(c.name, c.audience).where(c.revoked_unix_s.is_(None), lasts)
+        held: dict[str, list[Audience]] = {}
+        with self._database.reading() as connection:
+            for name, tags in connection.execute(valid.order_by(c.name, c.token_id)):
+                held.setdefault(name, []).append(audience_of_text(tags))
+        return tuple(_held(one, held.get(one.owner, [])) for one in found)
+
     def remove(self, name: str, owner: str | None = None) -> bool:
         """Forget a subscription, of this owner where one is named; whether there was one.
 
@@ -136,6 +166,14 @@ def _kept(**wanted: object) -> list[ColumnElement[bool]]:
     return equal_to(subscriptions, is_removed=False, **wanted)
 
 
+def _held(one: Subscription, of_tokens: Iterable[Audience]) -> Subscription:
+    """A subscription with those of its tags that its owner holds, if it is a token's."""
+    if not one.is_of_token:
+        return one
+    left = (tuple(tag for tag in one.audience if tag in tags) for tags in of_tokens)
+    return replace(one, audience=max(left, key=len, default=()))
+
+
 def _subscription(row: StoredRow[Any]) -> Subscription:
     return Subscription(
         name=row.name,
@@ -144,4 +182,5 @@ def _subscription(row: StoredRow[Any]) -> Subscription:
         is_active=row.is_active,
         created_unix_s=row.created_unix_s,
         audience=audience_of_text(row.audience),
+        is_of_token=row.is_of_token,
     )

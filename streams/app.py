@@ -265,7 +265,7 @@ def agents_of(
     desk, joint = NoticeDesk(store), JointDesk(store, policy, now)
     voevents = VOEventDesk(store, settings.author)
     notices = GCNNoticeDesk(store, settings.author)
-    subscribers = SubscriberDesk(store, settings.author, make_topics)
+    subscribers = SubscriberDesk(store, settings.author, make_topics, now)
     return Agents(
         store,
         desk,

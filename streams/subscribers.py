@@ -61,21 +61,28 @@ class SubscriberDesk:
         Who sends.
     make_topics
         Makes those topics that the broker has not.
+    now_unix_s
+        The clock by which the tokens of subscribers end [s since the Unix epoch].
     """
 
     def __init__(
-        self, store: Store, author: Author, make_topics: Callable[[Sequence[Topic]], None]
+        self,
+        store: Store,
+        author: Author,
+        make_topics: Callable[[Sequence[Topic]], None],
+        now_unix_s: Callable[[], float],
     ) -> None:
         self._store = store
         self._author = author
         self._make_topics = make_topics
+        self._now_unix_s = now_unix_s
         self._served: dict[str, _Served] = {}
         self._refused: dict[str, str] = {}
         self._made: frozenset[str] = frozenset()
 
     def refresh(self) -> bool:
         """Take up the subscriptions as they are now, topics first; whether there are any."""
-        found = self._store.subscriptions.list(active_only=True)
+        found = self._store.subscriptions.served(self._now_unix_s())
         if len(found) > MOST_SUBSCRIPTIONS:
             log.error("too_many_subscriptions", n=len(found), served=MOST_SUBSCRIPTIONS)
             found = tuple(sorted(found, key=_age)[:MOST_SUBSCRIPTIONS])

@@ -109,7 +109,7 @@ async def test_subscriptions_come_change_and_go_while_the_stream_runs(cluster, s
 
 
 async def test_revisions_of_one_coincidence_in_one_batch_follow_each_other(store):
-    desk = SubscriberDesk(store, UNNAMED_AUTHOR, lambda _topics: None)
+    desk = SubscriberDesk(store, UNNAMED_AUTHOR, lambda _topics: None, lambda: NOW)
     subscribe(store, {"first": "rank = 1"})
     made = []
     for rank in (1, 2, 1, 2, 3):
@@ -144,11 +144,42 @@ async def test_a_filter_that_is_none_any_more_stops_nobody_elses(cluster, store)
 async def test_so_many_are_served_the_oldest_first(store, monkeypatch):
     monkeypatch.setattr(subscribers, "MOST_SUBSCRIPTIONS", 2)
     topics = []
-    desk = SubscriberDesk(store, UNNAMED_AUTHOR, topics.extend)
+    desk = SubscriberDesk(store, UNNAMED_AUTHOR, topics.extend, lambda: NOW)
     for name, age in (("young", 3.0), ("old", 1.0), ("between", 2.0)):
         store.subscriptions.put(name, "tests", "rank = 1", (), age)
     assert desk.refresh()
     assert {t.name for t in topics} == {"coincidence.user.old", "coincidence.user.between"}
+
+
+@pytest.mark.parametrize(
+    ("is_of_token", "tokens", "n_told"),
+    [
+        (True, [{}], 1),
+        (True, [], 0),
+        (True, [{"audience": ["svom"]}], 0),
+        (True, [{"expires_unix_s": NOW}], 0),
+        (True, [{"expires_unix_s": NOW + 1.0}], 1),
+        (True, [{"expires_unix_s": NOW}, {}], 1),
+        (True, [{"name": "another"}], 0),
+        (False, [], 1),
+    ],
+)
+async def test_what_was_put_with_a_token_has_its_tags_while_its_owner_holds_one(
+    store, is_of_token, tokens, n_told
+):
+    desk = SubscriberDesk(store, UNNAMED_AUTHOR, lambda _topics: None, lambda: NOW)
+    store.subscriptions.put("mine", "anna", "rank = 1", ["lsst"], 1.0, is_of_token=is_of_token)
+    for changed in tokens:
+        said = {"name": "anna", "scopes": ["subscribe"], "audience": ["lsst", "svom"]} | changed
+        store.tokens.create(now_unix_s=1.0, **said)
+    found = [a_coincidence(rank=1, audience=("lsst",))]
+    made = store.coincidences.publish("fermi-gbm:781692805", found, 10.0, "unused")
+    assert desk.refresh()
+    assert len(desk.records_of(made)) == n_told
+    for token in store.tokens.list():
+        store.tokens.revoke(token.token_id, NOW - 1.0)
+    assert desk.refresh()
+    assert len(desk.records_of(made)) == (0 if is_of_token else n_told)
 
 
 # -- the app --------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def by_definition(history, reader, tree):
 @pytest.mark.parametrize("seed", range(3))
 def test_each_subscriber_is_sent_what_may_be_read_and_what_that_was_is_taken_back(store, seed):
     history = a_history(store, Random(seed))
-    desk = SubscriberDesk(store, UNNAMED_AUTHOR, lambda _topics: None)
+    desk = SubscriberDesk(store, UNNAMED_AUTHOR, lambda _topics: None, lambda: 0.0)
     assert desk.refresh()
     documents = {}
     for record in desk.records_of(history):

@@ -85,7 +85,7 @@ def subscriptions_router(
         responses={409: {"description": "It is another owner's, or there are too many."}},
     )
     async def put(name: Name, said: SubscriptionSaid, caller: Caller = subscribing) -> Response:
-        """Make a subscription or change it; what it sends is for the audiences of the token."""
+        """Make a subscription or change it; its audiences are the token's, and end with it."""
         tree, owner = filter_of(said.filter), caller.name or ""
 
         def work() -> Subscription:
@@ -95,7 +95,13 @@ def subscriptions_router(
             if known is None and len(store.subscriptions.list(owner)) >= MAX_SUBSCRIPTIONS:
                 raise Problem(409, f"there are {MAX_SUBSCRIPTIONS} of {owner} already")
             return store.subscriptions.put(
-                name, owner, tree, caller.reader.tags, now_unix_s(), is_active=said.is_active
+                name,
+                owner,
+                tree,
+                caller.reader.tags,
+                now_unix_s(),
+                is_active=said.is_active,
+                is_of_token=True,
             )
 
         return _answer(subscription_row(await run_in_threadpool(work)))

@@ -174,7 +174,8 @@ def _show(
     store: Store, one: Subscription, since_unix_s: float, limit: int, *, as_json: bool
 ) -> None:
     tree = read_filter(one.filter)
-    of_it, reader = store.coincidences, one.reader
+    (as_held,) = store.subscriptions.with_tags_held([one], time.time())
+    of_it, reader = store.coincidences, as_held.reader
     found = of_it.sent(tree, since_unix_s, limit=limit, newest_first=True, reader=reader)
     n_sent = of_it.count_sent(tree, since_unix_s, reader=reader)
     rows = [sent_row(each) for each in found]

@@ -126,6 +126,9 @@ def list_command(include_ended: bool, store_url: str | None, as_json: bool) -> N
 def revoke_command(token_id: str, store_url: str | None) -> None:
     """Take a token back, for good, by the id that `correlator tokens list` shows.
 
+    What was subscribed with it by REST is sent public data only from then on, unless another token
+    of the same name holds the tags; what `correlator subscriptions add` gave goes on.
+
     Example: correlator tokens revoke 3f2a9c0d11e85b47
     """
     with Store.open(store_url_of(store_url), migrate=False) as store:

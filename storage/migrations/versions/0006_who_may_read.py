@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("is_active", sa.Boolean(), nullable=False),
         sa.Column("created_unix_s", sa.Double(), nullable=False),
         sa.Column("audience", TEXT),
+        sa.Column("is_of_token", sa.Boolean(), nullable=False),
         sa.Column("is_removed", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_subscriptions"),
     )

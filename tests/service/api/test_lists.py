@@ -317,6 +317,7 @@ async def test_subscriptions_are_their_owners(written):
         made = await me.put("/subscriptions/bright", json={"filter": "last_mag_ab < 18"})
         assert made.status_code == 200, made.text
         assert made.json()["audience"] == [AUDIENCE]
+        assert written.store.subscriptions.get("bright").is_of_token
         assert len(await _items(me, "/subscriptions")) == 1
         assert await _items(they, "/subscriptions") == []
         assert (await they.get("/subscriptions/bright")).status_code == 404
