@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy import Row as StoredRow
 
 from correlator.audience import Audience, Reader, audience_of, audience_of_text, audience_text
@@ -70,15 +70,22 @@ class SubscriptionStore:
         *,
         is_active: bool = True,
         is_of_token: bool = False,
+        most: int | None = None,
     ) -> Subscription:
         """Store a subscription, or change one of the same owner, which keeps its age.
+
+        Parameters
+        ----------
+        most
+            Names that the owner may have, those of removed subscriptions among them.
 
         Raises
         ------
         FilterError
             The filter cannot be understood.
         RefusedError
-            The name or a tag is none, or the subscription is another owner's.
+            The name or a tag is none, the subscription is another owner's, or the owner has the
+            most names already.
         """
         record = f"subscription {name[:64]!r}"
         if not _NAME.fullmatch(name):
@@ -104,6 +111,10 @@ class SubscriptionStore:
             take_turn(connection, _TURN)
             stored = connection.execute(select(subscriptions).where(mine)).one_or_none()
             if stored is None:
+                of_owner = select(func.count()).where(subscriptions.c.owner == owner)
+                if most is not None and connection.execute(of_owner).scalar_one() >= most:
+                    rule = f"its owner has {most} names already, with those that were removed"
+                    raise RefusedError(record, rule)
                 connection.execute(subscriptions.insert().values(new))
             elif stored.owner != owner:
                 raise RefusedError(record, "it is another owner's")

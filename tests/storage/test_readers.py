@@ -197,6 +197,18 @@ def test_of_owners_that_ask_for_a_name_at_once_one_has_it(shared_store):
     assert owners == {shared_store.subscriptions.get("one").owner}
 
 
+def test_of_names_asked_for_at_once_an_owner_has_no_more_than_the_most(shared_store):
+    def ask(name: str) -> bool:
+        try:
+            shared_store.subscriptions.put(name, "greedy", "rank = 1", [], NOW, most=2)
+        except RefusedError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(ask, ["p", "q", "r", "s", "t"])) == 2
+
+
 @pytest.mark.parametrize("name", ["", "UP", "a.b", "a/b", "-a", "x" * 64, "a\n"])
 def test_a_subscription_has_the_name_of_a_topic(store, name):
     with pytest.raises(RefusedError, match="a name has"):

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from starlette.concurrency import run_in_threadpool
 
+from correlator.errors import RefusedError
 from correlator.service.api.access import Access, Caller
 from correlator.service.api.columns import Row
 from correlator.service.api.parameters import MAX_FILTER_LENGTH, filter_of
@@ -19,7 +20,7 @@ from storage.store import Store
 from storage.subscriptions import Subscription
 
 MAX_SUBSCRIPTIONS = 100
-"""Subscriptions of one owner."""
+"""Names of one owner; one that was removed counts, as it stays its owner's."""
 
 Name = Annotated[
     str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Last word of the topic.")
@@ -89,20 +90,20 @@ def subscriptions_router(
         tree, owner = filter_of(said.filter), caller.name or ""
 
         def work() -> Subscription:
-            known = store.subscriptions.get(name)
-            if known is not None and known.owner != owner:
-                raise Problem(409, f"subscription {name} is another owner's")
-            if known is None and len(store.subscriptions.list(owner)) >= MAX_SUBSCRIPTIONS:
-                raise Problem(409, f"there are {MAX_SUBSCRIPTIONS} of {owner} already")
-            return store.subscriptions.put(
-                name,
-                owner,
-                tree,
-                caller.reader.tags,
-                now_unix_s(),
-                is_active=said.is_active,
-                is_of_token=True,
-            )
+            try:
+                return store.subscriptions.put(
+                    name,
+                    owner,
+                    tree,
+                    caller.reader.tags,
+                    now_unix_s(),
+                    is_active=said.is_active,
+                    is_of_token=True,
+                    most=MAX_SUBSCRIPTIONS,
+                )
+            except RefusedError as error:
+                # Name, filter and tags are sound here: what is left is whose it is, or how many.
+                raise Problem(409, str(error)) from error
 
         return _answer(subscription_row(await run_in_threadpool(work)))
 

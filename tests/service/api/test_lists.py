@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from correlator.priority import Priority, PriorityTerm
 from correlator.service.api import lists
+from correlator.service.api import subscriptions as api_subscriptions
 from correlator.service.api.app import PREFIX
 from correlator.service.api.parameters import MAX_ROWS
 from storage.tokens import Scope
@@ -325,6 +326,22 @@ async def test_subscriptions_are_their_owners(written):
         assert taken.status_code == 409
         assert (await they.delete("/subscriptions/bright")).status_code == 404
         assert (await me.delete("/subscriptions/bright")).status_code == 204
+
+
+async def test_names_of_an_owner_are_so_many_also_those_that_were_removed(written, monkeypatch):
+    monkeypatch.setattr(api_subscriptions, "MAX_SUBSCRIPTIONS", 2)
+    said = {"filter": "last_mag_ab < 18"}
+    async with written.client(written.token(Scope.SUBSCRIBE, name="many")) as me:
+        for name in ("one", "two"):
+            assert (await me.put(f"/subscriptions/{name}", json=said)).status_code == 200
+            assert (await me.delete(f"/subscriptions/{name}")).status_code == 204
+        refused = await me.put("/subscriptions/three", json=said)
+        assert refused.status_code == 409
+        assert "2 names" in refused.json()["detail"]
+        assert (await me.put("/subscriptions/two", json=said)).status_code == 200
+    async with written.client(written.token(Scope.SUBSCRIBE, name="other")) as other:
+        assert (await other.put("/subscriptions/one", json=said)).status_code == 409
+        assert (await other.put("/subscriptions/three", json=said)).status_code == 200
 
 
 async def test_a_token_gives_no_audience_that_it_has_not(written):
