@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from traceback import format_exception
 from typing import Any
 
 import orjson
@@ -105,7 +106,7 @@ def tell_problems(app: FastAPI) -> None:
         return problem_answer(problem, request.url.path)
 
     async def of_anything(request: Request, error: Exception) -> Response:
-        _log.error("request_failed", path=request.url.path, exc_info=error)
+        _log.error("request_failed", path=request.url.path, exception=_traceback(error))
         detail = "the service failed; its log says why"
         return problem_answer(Problem(500, detail), request.url.path)
 
@@ -148,9 +149,14 @@ def problem_of(error: Exception) -> Problem:
             wait = {"Retry-After": str(RETRY_STORE_S)}
             said = Problem(503, "the event store is away; ask again", wait)
         case _:
-            _log.error("store_failed", exc_info=error)
+            _log.error("store_failed", exception=_traceback(error))
             said = Problem(500, "the event store failed; the log of the service says why")
     return said
+
+
+def _traceback(error: Exception) -> str:
+    """As Python prints it: without the values of variables, of which some are bearer tokens."""
+    return "".join(format_exception(error)).rstrip()
 
 
 def _invalid(error: RequestValidationError) -> Problem:

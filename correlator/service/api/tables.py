@@ -44,7 +44,7 @@ _NUMPY = {Kind.FLOAT: np.float64, Kind.INT: np.int64, Kind.BOOL: np.bool_}
 _LEAST = len("None")
 """Characters of a text in Parquet that are told at least: Astropy reads a null as that."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """First characters by which a spreadsheet takes a text for a formula."""
 
 

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+import structlog
 
 from correlator.service.api import problems
 from correlator.service.api.access import AccessRules
@@ -166,3 +167,28 @@ async def test_the_documentation_needs_no_network(asked):
     assert "<script" not in page.text
     assert said["openapi"].startswith("3.1")
     assert said["servers"] == [{"url": "/api/v1"}]
+
+
+@pytest.fixture
+def logs_not_set_up():
+    kept = structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    structlog.configure(**kept)
+
+
+@pytest.mark.usefixtures("logs_not_set_up")
+async def test_a_failure_is_logged_without_the_token_of_whoever_asked(asked, monkeypatch, capsys):
+    secret = asked.token(Scope.READ)
+
+    def fails(secret: str, _now_unix_s: float) -> None:
+        raise ValueError(f"a token of {len(secret)} characters")
+
+    monkeypatch.setattr(asked.store.tokens, "check", fails)
+    async with asked.client(secret) as client:
+        with pytest.raises(ValueError, match="a token of"):
+            await client.get("/status")
+    said = "".join(capsys.readouterr())
+    assert "ValueError: a token of" in said
+    assert "Traceback" in said
+    assert secret[:24] not in said

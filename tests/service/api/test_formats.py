@@ -188,6 +188,12 @@ async def test_a_localization_is_a_map_and_a_moc_for_others(filled, tmp_path):
     assert ours.sky_fraction * 41252.96 == pytest.approx(stored.area_deg2(0.5), rel=0.05)
 
 
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_no_begin_of_a_formula_begins_a_cell(begin):
+    (row,) = csv.reader(io.StringIO(csv_of([[f"{begin}1+1"]], ()), newline=""))
+    assert row == [f"'{begin}1+1"]
+
+
 def test_tables_without_rows_are_tables():
     for form in TABLES:
         table = read(form, table_of([], COINCIDENCES, form), COINCIDENCES)
